@@ -1,0 +1,292 @@
+"""The verbs of labsetup/lab.  Each exits with status 0 only when all is well."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import sandbox
+from .sandbox import LabError
+
+REPO = Path(__file__).parent.parent
+NOTEBOOKS = REPO / "notebooks"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def start(arguments: argparse.Namespace) -> int:
+    """Become JupyterLab, opened at the first notebook."""
+    command = [
+        f"{sys.prefix}/bin/jupyter-lab", "--allow-root", f"--ServerApp.root_dir={REPO}",
+        "--LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb",
+    ]  # fmt: skip
+    user = os.environ.get("SUDO_USER")
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        command.append("--no-browser")
+    elif user and user != "root":
+        # The browser belongs to the user: none runs well as root, and root's files stay shut.
+        home = pwd.getpwnam(user)
+        keep = f"--preserve-environment -u {user} -- env HOME={home.pw_dir} USER={user}"
+        keep += f" XDG_RUNTIME_DIR=/run/user/{home.pw_uid}"
+        command += [
+            "--ServerApp.use_redirect_file=False",
+            f"--browser=runuser {keep} xdg-open %s &",
+        ]
+    _say("JupyterLab starts; open the URL that it prints. Ctrl-C twice ends it.")
+    os.execv(command[0], [*command, *arguments.jupyter])
+
+
+def test(arguments: argparse.Namespace) -> int:
+    """Check style, then run every test and every notebook, one after the other."""
+    os.chdir(REPO)
+    for command in (["check"], ["format", "--check"]):
+        if subprocess.run(
+            [f"{sys.prefix}/bin/ruff", *command, "--quiet", "."], check=False
+        ).returncode:
+            raise LabError("the code is not as ruff wants it; type: .venv/bin/ruff check --fix .")
+    command = [
+        sys.executable, "-m", "pytest", "--nbval", "--nbval-sanitize-with=tests/sanitize.cfg",
+        "--nbval-cell-timeout=60", "-p", "no:cacheprovider",
+        *(arguments.pytest or ["-q", "--durations=5"]),
+    ]  # fmt: skip
+    return subprocess.run(command, check=False).returncode
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Say what this machine can do."""
+    if os.geteuid() == 0:
+        sandbox.become_init()
+    from .doctor import Report, examine
+
+    report = Report(examine())
+    print(json.dumps(report.as_dict(), indent=2) if arguments.json else report)
+    return 0 if report.ok else 1
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Execute notebooks in a temporary copy."""
+    sandbox.become_init()
+    chosen = [
+        path for path in sorted(NOTEBOOKS.glob("*.ipynb"))
+        if arguments.which == "all" or path.name.startswith(arguments.which)
+    ]  # fmt: skip
+    if not chosen:
+        names = ", ".join(path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb")))
+        raise LabError(f"no notebook begins with {arguments.which!r}; there are: {names}")
+    with tempfile.TemporaryDirectory(prefix="xdp-lab-") as folder:
+        results = [_run_notebook(path, Path(folder)) for path in chosen]
+    ok = all(result["ok"] for result in results)
+    if arguments.json:
+        print(json.dumps({"notebooks": results}, indent=2))
+    else:
+        seconds = sum(result["seconds"] for result in results)
+        print(f"{sum(r['ok'] for r in results)} of {len(results)} notebooks ok in {seconds:.0f} s")
+    return 0 if ok else 1
+
+
+def _run_notebook(path: Path, folder: Path) -> dict[str, Any]:
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    # What nbclient says at a kernel's death would stand between our lines.
+    notebook = nbformat.read(shutil.copy(path, folder), as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in code:  # a stale output must not pass for a fresh one
+        cell.outputs, cell.execution_count = [], None
+    begun = time.monotonic()
+    done = 0
+
+    def progress(**_: Any) -> None:
+        nonlocal done
+        done += 1
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\033[K{path.stem}: {done} of {len(code)} cells")
+            sys.stderr.flush()
+
+    client = NotebookClient(
+        notebook, timeout=120, kernel_name="xdp-lab", allow_errors=True, record_timing=False,
+        resources={"metadata": {"path": str(folder)}}, on_cell_executed=progress,
+    )  # fmt: skip
+    broken = None
+    try:
+        client.execute(env={**os.environ, "JPY_SESSION_NAME": path.stem})
+    except CellTimeoutError:
+        broken = f"cell {done + 1} took more than {client.timeout} s"
+    except (DeadKernelError, RuntimeError) as error:
+        broken = f"the kernel died in cell {done + 1}: {error}"
+    failed = [
+        {"cell": number, "error": f"{output.ename}: {output.evalue}"}
+        for number, cell in enumerate(code, 1)
+        for output in cell.outputs
+        if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", [])
+    ]
+    if broken:
+        failed.append({"cell": done + 1, "error": broken})
+    seconds = round(time.monotonic() - begun, 1)
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    _say(f"{path.stem}: {'ok' if not failed else 'FAILED'}, {len(code)} cells in {seconds} s")
+    for failure in failed:
+        _say(f"  cell {failure['cell']}: {failure['error']}")
+    return {
+        "name": path.stem, "ok": not failed, "seconds": seconds, "cells": len(code),
+        "failed": failed,
+    }  # fmt: skip
+
+
+def shell(arguments: argparse.Namespace) -> int:
+    """Open a terminal, or run a command, in the network of a running notebook."""
+    found = sandbox.running()
+    if not found:
+        raise LabError("no notebook of the lab is running; open one and run its first cells")
+    if arguments.notebook:
+        found = [one for one in found if one.name.startswith(arguments.notebook)] or found
+    chosen = found[0] if len(found) == 1 else _choose(found)
+    entry = ["nsenter", "-t", str(chosen.pid), "--mount", "--pid"]
+    if arguments.host:
+        if arguments.host not in chosen.hosts():
+            has = ", ".join(chosen.hosts()) or "none yet; run the cell that makes the network"
+            raise LabError(f"{chosen.name} has no host {arguments.host}; its hosts: {has}")
+        entry.append(f"--net=/proc/{chosen.pid}/root/run/netns/{arguments.host}")
+    else:
+        entry.append("--net")
+    command = arguments.command
+    if not command:
+        prompt = f"{chosen.name}{':' + arguments.host if arguments.host else ''}# "
+        command = ["env", f"PS1={prompt}", "bash", "--norc", "--noprofile"]
+        _say(
+            f"You are {'on ' + arguments.host if arguments.host else 'in the network'} of "
+            f"{chosen.name}; hosts: {', '.join(chosen.hosts()) or 'none yet'}. «exit» leaves."
+        )
+    return subprocess.run(
+        [*entry, "--", "env", f"--chdir={os.getcwd()}", *command], check=False
+    ).returncode
+
+
+def _choose(found: Sequence[sandbox.Running]) -> sandbox.Running:
+    for number, one in enumerate(found, 1):
+        _say(f"{number}  {one.name}  (hosts: {', '.join(one.hosts()) or 'none yet'})")
+    if not sys.stdin.isatty():
+        raise LabError("several notebooks run; say which with --notebook, such as --notebook 02")
+    while True:
+        answer = input("Which one? ")
+        if answer.isdigit() and 1 <= int(answer) <= len(found):
+            return found[int(answer) - 1]
+
+
+def packet(arguments: argparse.Namespace) -> int:
+    """Run a program on each packet of a capture."""
+    sandbox.become_init()
+    sandbox.enter()
+    from scapy.error import Scapy_Exception
+    from scapy.utils import RawPcapReader, RawPcapWriter
+
+    from .program import Program
+
+    program = Program(arguments.program)
+    chosen = {arguments.map: program[arguments.map]} if arguments.map else program.maps
+    try:
+        with RawPcapReader(str(arguments.pcap)) as reader:
+            frames = [data for data, _ in reader]
+    except (OSError, Scapy_Exception) as error:
+        raise LabError(f"{arguments.pcap} cannot be read as a pcap file: {error}") from None
+    runs = [program.run(data) for data in frames]
+    if arguments.out:
+        with contextlib.closing(RawPcapWriter(str(arguments.out), linktype=1)) as writer:
+            writer.write_header(None)
+            for one in runs:
+                writer.write_packet(one.after)
+    maps = {name: _map_as_json(entries) for name, entries in chosen.items()}
+    if arguments.json:
+        packets = [{"verdict": r.verdict, "out": r.after.hex(), "ns": r.ns} for r in runs]
+        print(json.dumps({"packets": packets, "maps": maps}, indent=2))
+        return 0
+    for number, one in enumerate(runs, 1):
+        changes = "; ".join(map(repr, one.changes)) or "unchanged"
+        print(f"{number:4}  {one.verdict:12}  {len(one.before):4} bytes  {one.ns:4} ns  {changes}")
+    for entries in chosen.values():
+        print(entries)
+    return 0
+
+
+def _map_as_json(entries: Any) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        return {"copies": list(value), "sum": value.sum} if hasattr(value, "sum") else value
+
+    return {str(key): plain(value) for key, value in entries.items()}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="labsetup/lab", description="XDP Lab: hands-on XDP.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(function: Any, text: str, **options: Any) -> argparse.ArgumentParser:
+        added = verbs.add_parser(function.__name__, help=text, description=text, **options)
+        added.set_defaults(function=function)
+        return added
+
+    added = verb(start, "open JupyterLab at the first notebook")
+    added.add_argument(
+        "jupyter", nargs="*", help="after --: options for JupyterLab, as --port=9999"
+    )
+    added = verb(test, "run every test and every notebook")
+    added.add_argument("pytest", nargs="*", help="after --: options for pytest, such as -x tests")
+    added = verb(doctor, "what this machine can and cannot do, and the command that mends it")
+    added.add_argument("--json", action="store_true", help="print one JSON document")
+    added = verb(run, "run notebooks without a browser, in a temporary copy")
+    added.add_argument("which", metavar="NN|all", help="the number of a notebook, or all")
+    added.add_argument("--json", action="store_true", help="print one JSON document")
+    added = verb(shell, "a terminal, or one command, inside a running notebook's network")
+    added.add_argument("host", nargs="?", help="the host to be on, such as client")
+    added.add_argument("--notebook", metavar="NN", help="which one, if several notebooks run")
+    added.add_argument("command", nargs="*", help="after --: the command, instead of a terminal")
+    added = verb(packet, "run an XDP program on each packet of a capture, without a network")
+    added.add_argument(
+        "program", help="a program of bpf/, such as xdp_drop, or a path to a .c file"
+    )
+    added.add_argument(
+        "--pcap", type=Path, required=True, metavar="IN", help="packets to run it on"
+    )
+    added.add_argument("--out", type=Path, metavar="OUT", help="write the packets after it here")
+    added.add_argument("--map", metavar="NAME", help="show only this map")
+    added.add_argument("--json", action="store_true", help="print one JSON document")
+    return parser
+
+
+def main() -> int:
+    """Parse the command line and do what it says."""
+    words = sys.argv[1:]
+    # What stands after -- belongs to another program, whatever it looks like.
+    ours, theirs = words, []
+    if "--" in words:
+        cut = words.index("--")
+        ours, theirs = words[:cut], words[cut + 1 :]
+    arguments = _parser().parse_args(ours)
+    for name in ("jupyter", "pytest", "command"):
+        if hasattr(arguments, name):
+            setattr(arguments, name, theirs)
+    try:
+        return arguments.function(arguments)
+    except LabError as error:
+        _say(f"lab: {error}")
+    except KeyboardInterrupt:
+        _say("lab: interrupted")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,513 @@
+"""Hosts and the links between them: network namespaces and veth pairs.
+
+A host is a namespace in the sandbox's own /run/netns, so `ip netns exec NAME` finds it from any
+shell in the sandbox.  Sources: veth(4), ip-netns(8), Documentation/networking/ip-sysctl.rst.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyroute2 import IPRoute
+from pyroute2.ethtool.ioctl import IoctlEthtool
+
+from . import libbpf, sandbox, show
+from .sandbox import LabError
+
+T = TypeVar("T")
+
+# Which distribution package brings a command that the lessons use.
+PACKAGE_OF = {
+    "bpftool": "bpftool",
+    "clang": "clang",
+    "ethtool": "ethtool",
+    "ip": "iproute2",
+    "llvm-objdump": "llvm",
+    "ping": "iputils-ping",
+    "tcpdump": "tcpdump",
+    "xdp-loader": "xdp-tools",
+    "xdpdump": "xdp-tools",
+}
+
+# Quiet wires: a reader who watches them sees only what a lesson sends.
+SYSCTLS = {
+    "net/ipv6/conf/default/accept_dad": 0,
+    "net/ipv6/conf/default/accept_ra": 0,
+    "net/ipv6/conf/default/addr_gen_mode": 1,  # no link-local address of its own
+    # MLDv1 reports a group at once, and again within this time: ten days, so not again.
+    "net/ipv6/conf/default/force_mld_version": 1,
+    "net/ipv6/conf/default/mldv1_unsolicited_report_interval": 864_000_000,
+    "net/ipv4/ping_group_range": "0 2147483647",
+}
+
+
+def _apart(work: Callable[..., T], *args: object) -> T:
+    """Do netlink work in a thread of its own, in the caller's namespace.
+
+    pyroute2's blocking calls run an event loop, and asyncio allows none in a thread that is
+    running one already, as the thread of a Jupyter kernel is.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work, *args).result()
+
+
+class Result:
+    """What a command printed and how it ended.
+
+    Attributes:
+        command: the same command for a terminal inside the notebook's network.
+        output: what it wrote to stdout and stderr, in order.
+        status: its exit status; 0 when all went well.
+    """
+
+    def __init__(self, command: str, output: str, status: int) -> None:
+        self.command, self.output, self.status = command, output, status
+
+    def __repr__(self) -> str:
+        ending = "" if self.status == 0 else f"\n(exit status {self.status})"
+        return f"$ {self.command}\n{self.output.rstrip()}{ending}"
+
+    def __contains__(self, text: str) -> bool:
+        return text in self.output
+
+
+@dataclass(frozen=True)
+class Ping:
+    """What became of some echo requests."""
+
+    sent: int
+    received: int
+    command: str
+
+    def __repr__(self) -> str:
+        return f"{self.sent} sent, {self.received} received\n$ {self.command}"
+
+
+class Counters(dict[str, int]):
+    """Counters by name; the difference of two readings is what happened in between."""
+
+    def __sub__(self, earlier: Mapping[str, int]) -> Counters:
+        return Counters({name: value - earlier.get(name, 0) for name, value in self.items()})
+
+    def __repr__(self) -> str:
+        rows = [(name, value) for name, value in self.items() if value]
+        if not rows:
+            return "all counters at 0"
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:{width}}  {value}" for name, value in rows)
+
+
+class Background:
+    """A command that runs beside the notebook until it is stopped, such as tcpdump.
+
+    Use it as a context manager, or call `stop()`.  It ends with the notebook in any case.
+    """
+
+    def __init__(self, command: str, process: subprocess.Popen[str]) -> None:
+        self.command = command
+        self._process = process
+        self._lines: list[str] = []
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            with self._news:
+                self._lines.append(line)
+                self._news.notify_all()
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return "".join(self._lines)
+
+    def wait_for(self, text: str, timeout: float = 10) -> None:
+        """Return once it has printed *text*.
+
+        Raises:
+            LabError: when it ends, or *timeout* seconds pass, without it.
+        """
+        with self._news:
+            self._news.wait_for(lambda: text in self.output or not self._reader.is_alive(), timeout)
+        if text not in self.output:
+            raise LabError(
+                f"«{self.command}» did not print {text!r} within {timeout:g} s; "
+                f"it said: {self.output.strip() or 'nothing'}"
+            )
+
+    def stop(self, timeout: float = 5) -> Result:
+        """Interrupt it as Ctrl-C does, and return what it printed."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        self._reader.join(timeout)
+        return Result(self.command, self.output, max(status, 0))
+
+    def __enter__(self) -> Background:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        state = "running" if self._process.poll() is None else "ended"
+        return f"$ {self.command}\n({state})"
+
+
+class Interface:
+    """One end of a link.
+
+    Attributes:
+        host: the host that it belongs to.
+        name: as `ip link` shows it.
+        mac: its Ethernet address.
+        addresses: its IP addresses with prefix length.
+        peer: the interface at the other end of the wire.
+    """
+
+    def __init__(self, host: Host, name: str, mac: str, addresses: Sequence[str]) -> None:
+        self.host, self.name, self.mac = host, name, mac
+        self.addresses = tuple(ipaddress.ip_interface(address) for address in addresses)
+        self.peer: Interface = self  # until the link is made
+        self.attached: Any = None  # the Program that attach() put here
+        self.is_helper = False  # attach() put xdp_pass here for the sake of the peer
+
+    def _link(self) -> Any:
+        def ask() -> Any:
+            with IPRoute() as netlink:
+                return netlink.get_links(ifname=self.name)[0]
+
+        with self.host.inside():
+            return _apart(ask)
+
+    @property
+    def xdp(self) -> tuple[str, str, int] | None:
+        """Name, mode and id of the XDP program that the kernel has on this interface."""
+        attached = self._link().get_attr("IFLA_XDP")
+        program = attached.get_attr("IFLA_XDP_PROG_ID") if attached else None
+        if not program:
+            return None
+        mode = "generic" if attached.get_attr("IFLA_XDP_ATTACHED") == "xdpgeneric" else "native"
+        return libbpf.name_of(program), mode, program
+
+    @property
+    def counters(self) -> Counters:
+        """The driver's XDP counters, RX queues summed (`ethtool -S`), and the link's own.
+
+        What veth counts: linux/drivers/net/veth.c.  PASS has no counter of its own.
+        """
+        stats = self._link().get_attr("IFLA_STATS64")
+        counters = Counters(
+            {name: stats[name] for name in ("rx_packets", "rx_dropped", "tx_packets", "tx_dropped")}
+        )
+        with self.host.inside(), contextlib.closing(IoctlEthtool(self.name)) as ethtool:
+            for name, value in ethtool.get_statistics():
+                found = re.fullmatch(r"[rt]x_queue_\d+_(xdp_\w+)", name)
+                if found and found[1] != "xdp_bytes":
+                    counters[found[1]] = counters.get(found[1], 0) + value
+        return counters
+
+    def __repr__(self) -> str:
+        addresses = " ".join(map(str, self.addresses))
+        return f"{self.host.name} {self.name} {self.mac} {addresses}"
+
+
+class Host:
+    """A machine of the lesson's network: a network namespace with interfaces.
+
+    Its interfaces are attributes: ``net.server.eth0``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.interfaces: dict[str, Interface] = {}
+        self.open = True  # until the network is closed
+        self._children: list[subprocess.Popen[str]] = []
+        sandbox.new_namespace(name)
+        with self.inside():
+            for key, value in SYSCTLS.items():
+                path = Path("/proc/sys") / key
+                if path.exists():  # a kernel without IPv6 lacks its part
+                    path.write_text(f"{value}")
+
+    def __getattr__(self, name: str) -> Interface:
+        interfaces = self.__dict__.get("interfaces", {})
+        if name in interfaces:
+            return interfaces[name]
+        if name.startswith("_"):  # Python and IPython probe for such names
+            raise AttributeError(name)
+        has = ", ".join(interfaces) or "none yet"
+        # AttributeError, so that hasattr() and completion go on working.
+        raise NoSuchName(f"{self.name} has no interface {name}; it has: {has}")
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *self.interfaces]
+
+    def inside(self):
+        """A context in which this thread's sockets and children belong to the host."""
+        return sandbox.in_namespace(self.name)
+
+    def _popen(self, command: str | Sequence[str]) -> tuple[str, subprocess.Popen[str]]:
+        words = shlex.split(command) if isinstance(command, str) else [str(w) for w in command]
+        if not words:
+            raise LabError(f"{self.name} was given an empty command; name a program to run")
+        if shutil.which(words[0]) is None:
+            package = PACKAGE_OF.get(words[0])
+            mend = f"type: apt-get install {package}" if package else "check its spelling"
+            raise LabError(f"{self.name} has no command {words[0]}; {mend}")
+        with self.inside():
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
+        self._children = [child for child in self._children if child.poll() is None] + [process]
+        return f"ip netns exec {self.name} {shlex.join(words)}", process
+
+    def run(self, command: str | Sequence[str], timeout: float = 20) -> Result:
+        """Run a command on this host, without a shell, and wait for it.
+
+        Args:
+            command: the words of the command, or one string that is split as a shell splits.
+            timeout: seconds, after which it is ended.
+
+        Raises:
+            LabError: when the command does not exist, or does not end in time.
+        """
+        shown, process = self._popen(command)
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+            raise LabError(
+                f"«{shown}» was ended after {timeout:g} s; bound it with an option of its own, "
+                f"or give run() a longer timeout. So far it said: {output.strip() or 'nothing'}"
+            ) from None
+        except BaseException:  # the reader interrupted the cell
+            process.kill()
+            raise
+        return Result(shown, output, process.returncode)
+
+    def start(self, command: str | Sequence[str]) -> Background:
+        """Run a command on this host beside the notebook."""
+        return Background(*self._popen(command))
+
+    def tcpdump(self, interface: str = "eth0", options: str = "") -> Background:
+        """Start tcpdump on an interface, and return once it listens.
+
+        Args:
+            interface: name of one of this host's interfaces.
+            options: more options, or a filter such as ``icmp``.
+        """
+        dump = self.start(f"tcpdump -tnl -i {interface} {options}")
+        try:
+            dump.wait_for("listening on")
+        except LabError:
+            dump.stop()
+            raise
+        return dump
+
+    def ping(
+        self,
+        target: Host | str,
+        count: int = 3,
+        interval: float = 0.05,
+        wait: float = 1,
+        size: int = 56,
+        cpu: int | None = None,
+    ) -> Ping:
+        """Send ICMP echo requests and count the replies.
+
+        Args:
+            target: a host, or an address.
+            count: number of requests.
+            interval: seconds between two requests.
+            wait: seconds to wait for the last reply.
+            size: bytes of payload in each.
+            cpu: the CPU that sends; any, when None.
+        """
+        address = target if isinstance(target, str) else self._address_of(target)
+        command = f"ping -c {count} -i {interval:g} -W {wait:g} -s {size} {address}"
+        if size == 56:
+            command = command.replace(" -s 56", "")
+        if cpu is not None:
+            command = f"taskset -c {cpu} {command}"
+        result = self.run(command, timeout=count * max(interval, 0.01) + wait + 10)
+        found = re.search(r"(\d+) packets transmitted, (\d+) received", result.output)
+        if not found:
+            raise LabError(f"«{result.command}» failed: {result.output.strip()}")
+        return Ping(int(found[1]), int(found[2]), result.command)
+
+    def _address_of(self, target: Host) -> str:
+        """The target's IPv4 address nearest to this host: on a shared link, if there is one."""
+        theirs = [a for i in target.interfaces.values() for a in i.addresses if a.version == 4]
+        mine = [a for i in self.interfaces.values() for a in i.addresses]
+        if not theirs:
+            raise LabError(f"{target.name} has no IPv4 address to ping")
+        shared = [a for a in theirs if any(a.ip in m.network for m in mine)]
+        return str((shared or theirs)[0].ip)
+
+    def close(self) -> None:
+        """End this host's commands and give its namespace back."""
+        for child in self._children:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+        self.open = False
+        sandbox.delete_namespace(self.name)
+
+    def __repr__(self) -> str:
+        return "\n".join([self.name, *(f"  {i!r}" for i in self.interfaces.values())])
+
+
+class NoSuchName(LabError, AttributeError):
+    """A host or an interface that the network does not have."""
+
+
+class Network:
+    """Some hosts and the links between them.
+
+    Its hosts are attributes: ``net.client``.  As the last line of a cell it draws itself.
+    """
+
+    _open: Network | None = None  # one lesson has one network: a new one replaces it
+
+    def __init__(self, links: Sequence[tuple[str, str]], queues: int = 1) -> None:
+        """Build it.
+
+        Args:
+            links: a pair of ends for each link, an end being
+                ``"HOST INTERFACE ADDRESS/PREFIX ..."``.
+            queues: RX and TX queues of every interface; one queue is served by one CPU at a time.
+        """
+        sandbox.require()
+        if Network._open is not None:
+            Network._open.close()
+        for leftover in list(sandbox.NETNS.iterdir()):  # of a build that was interrupted
+            sandbox.delete_namespace(leftover.name)
+        Network._open = self
+        self.hosts: dict[str, Host] = {}
+        self.links: list[tuple[Interface, Interface]] = []
+        _apart(self._build, links, queues)
+
+    def _build(self, links: Sequence[tuple[str, str]], queues: int) -> None:
+        with IPRoute() as netlink:
+            for ends in links:
+                a, b = (self._interface(end) for end in ends)
+                a.peer, b.peer = b, a
+                self.links.append((a, b))
+                self._make_link(netlink, a, b, queues)
+        # All links first: an address on a link that is up is announced at once, and then no more.
+        for host in self.hosts.values():
+            self._bring_up(host)
+        for host in self.hosts.values():
+            self._give_addresses(host)
+
+    def _interface(self, end: str) -> Interface:
+        name, interface, *addresses = end.split()
+        if name not in self.hosts:
+            self.hosts[name] = Host(name)
+        host = self.hosts[name]
+        # Locally administered, and the same at each run: host number, interface number.
+        mac = f"02:00:00:00:{len(self.hosts):02x}:{len(host.interfaces):02x}"
+        host.interfaces[interface] = Interface(host, interface, mac, addresses)
+        return host.interfaces[interface]
+
+    @staticmethod
+    def _make_link(netlink: IPRoute, a: Interface, b: Interface, queues: int) -> None:
+        files = [os.open(sandbox.NETNS / end.host.name, os.O_RDONLY) for end in (a, b)]
+        first, second = (
+            {
+                "ifname": end.name,
+                "address": end.mac,
+                "net_ns_fd": file,
+                "num_tx_queues": queues,
+                "num_rx_queues": queues,
+            }
+            for end, file in zip((a, b), files, strict=True)
+        )
+        try:
+            netlink.link("add", kind="veth", peer=second, **first)
+        finally:
+            for file in files:
+                os.close(file)
+
+    @staticmethod
+    def _bring_up(host: Host) -> None:
+        with host.inside(), IPRoute() as netlink:
+            netlink.link("set", index=1, state="up")
+            for interface in host.interfaces.values():
+                # With it on, the sender's stack leaves checksums to hardware that veth does not
+                # have, and a frame that XDP sends on carries a wrong one.
+                with contextlib.closing(IoctlEthtool(interface.name)) as ethtool:
+                    ethtool.set_offload_flag("tx-checksumming", 0)
+                index = netlink.link_lookup(ifname=interface.name)[0]
+                netlink.link("set", index=index, state="up")
+
+    @staticmethod
+    def _give_addresses(host: Host) -> None:
+        with host.inside(), IPRoute() as netlink:
+            for interface in host.interfaces.values():
+                index = netlink.link_lookup(ifname=interface.name)[0]
+                for address in interface.addresses:
+                    netlink.addr(
+                        "add",
+                        index=index,
+                        address=str(address.ip),
+                        prefixlen=address.network.prefixlen,
+                    )
+
+    def __getattr__(self, name: str) -> Host:
+        hosts = self.__dict__.get("hosts", {})
+        if name in hosts:
+            return hosts[name]
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise NoSuchName(f"this network has no host {name}; it has: {', '.join(hosts)}")
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *self.hosts]
+
+    def __iter__(self) -> Iterator[Host]:
+        return iter(self.hosts.values())
+
+    def close(self) -> None:
+        """End what runs on its hosts and give their namespaces back."""
+        for host in self.hosts.values():
+            host.close()
+        if Network._open is self:
+            Network._open = None
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {"text/html": show.network_html(self), "text/plain": show.network_text(self)}
+
+    def __repr__(self) -> str:
+        return show.network_text(self)
+
+
+def cpus() -> list[int]:
+    """The CPUs that this notebook may use, by number."""
+    return sorted(os.sched_getaffinity(0))

@@ -1,0 +1,52 @@
+"""The lab's Jupyter kernel: an IPython kernel whose cells run in a private network.
+
+The ZMQ sockets are bound on the host's loopback before `init_kernel`, and go on working; what
+starts later (the threads that run cells, subshells and widget callbacks) starts inside.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import sandbox
+
+
+def main() -> None:
+    """Start the kernel; without root it starts too, and each cell says what is missing."""
+    refusal = None
+    try:
+        if os.geteuid() == 0:
+            sandbox.become_init()
+    except (OSError, sandbox.LabError) as error:
+        refusal = str(error)
+
+    # After become_init, which starts this program over: imported once, not twice.
+    from ipykernel.ipkernel import IPythonKernel
+    from ipykernel.kernelapp import IPKernelApp
+
+    class Kernel(IPythonKernel):
+        async def do_execute(self, code, silent, *args, **kwargs):
+            if refusal is None:
+                return await super().do_execute(code, silent, *args, **kwargs)
+            code = f"from labsetup.sandbox import LabError; raise LabError({refusal!r})"
+            return await super().do_execute(code, silent, *args, **kwargs)
+
+    class App(IPKernelApp):
+        kernel_class = Kernel
+
+        def init_poller(self) -> None:
+            """Nothing to poll: `unshare` dies with the server and takes this process along."""
+
+        def init_kernel(self) -> None:
+            nonlocal refusal
+            try:
+                sandbox.enter()
+            except sandbox.LabError as error:
+                refusal = refusal or str(error)
+            super().init_kernel()
+
+    App.launch_instance()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""BPF maps as Python mappings; a per-CPU map shows every CPU's copy and their sum."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+from .sandbox import LabError
+
+
+class PerCPU(tuple[int, ...]):
+    """One value of a per-CPU map: a copy for each possible CPU, in order of CPU number.
+
+    Possible, not present: the kernel keeps a copy for a CPU that may yet be plugged in.
+    """
+
+    @property
+    def sum(self) -> int:
+        """What all CPUs counted together."""
+        return sum(self)
+
+    def __repr__(self) -> str:
+        copies = [f"CPU {cpu}: {value}" for cpu, value in enumerate(self) if value]
+        if 0 < len(copies) < len(self):
+            copies.append("the other copies: 0")
+        return f"{', '.join(copies) or 'every copy: 0'}; sum {self.sum}"
+
+
+class Map(MutableMapping[Any, Any]):
+    """A map of a loaded program, read and written by one bpf(2) call an entry.
+
+    Keys and values are ints where the C type is an integer, and dicts for a struct. A value of a
+    per-CPU map is a `PerCPU`; writing an int to it sets every CPU's copy.
+    """
+
+    def __init__(self, name: str, table: Any) -> None:
+        self.name, self._table = name, table
+
+    def _key(self, key: Any) -> Any:
+        kind = self._table.Key
+        try:
+            if isinstance(key, dict):
+                return kind(**key)
+            return kind(*key) if isinstance(key, tuple) else kind(key)
+        except (TypeError, ValueError):
+            raise LabError(
+                f"map {self.name} has keys of type {kind.__name__}, not {key!r}"
+            ) from None
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return _plain(self._table[self._key(key)])
+        except KeyError:
+            raise KeyError(key) from None
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        leaf = self._table.Leaf
+        if issubclass(leaf, ctypes.Array):  # how BCC shows the copies of a per-CPU value
+            values = value if isinstance(value, (tuple, list)) else [value] * leaf._length_
+            self._table[self._key(key)] = leaf(*values)
+        else:
+            self._table[self._key(key)] = leaf(**value) if isinstance(value, dict) else leaf(value)
+
+    def __delitem__(self, key: Any) -> None:
+        try:
+            del self._table[self._key(key)]
+        except KeyError:
+            raise KeyError(key) from None
+
+    def __iter__(self) -> Iterator[Any]:
+        return (_plain(key) for key in list(self._table.keys()))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def clear(self) -> None:
+        """Set an array's values to 0; empty any other map."""
+        self._table.clear()
+
+    def __repr__(self) -> str:
+        rows = "\n".join(f"  {key}: {value!r}" for key, value in self.items())
+        return f"{self.name}\n{rows or '  (empty)'}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, ctypes.Structure):
+        return {name: _plain(getattr(value, name)) for name, *_ in value._fields_}
+    if isinstance(value, (list, ctypes.Array)):
+        copies = [_plain(copy) for copy in value]
+        return PerCPU(copies) if all(isinstance(copy, int) for copy in copies) else copies
+    return getattr(value, "value", value)

@@ -1,0 +1,210 @@
+"""Craft, send, capture and compare packets; scapy does the crafting."""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.packet import Packet, Raw
+
+from .hosts import Interface, Network
+from .sandbox import LabError
+
+__all__ = [
+    "ARP",
+    "ICMP",
+    "IP",
+    "TCP",
+    "UDP",
+    "Capture",
+    "Dot1Q",
+    "Ether",
+    "IPv6",
+    "Raw",
+    "capture",
+    "send",
+]
+
+# Where a packet does not say from whom and to whom: from the first host of two_hosts() to the
+# second, so that scapy looks up no route and asks nobody for an address.
+FIRST_MAC, SECOND_MAC = "02:00:00:00:01:00", "02:00:00:00:02:00"
+ADDRESSES = {IP: ("192.0.2.1", "192.0.2.2"), IPv6: ("2001:db8::1", "2001:db8::2")}
+
+SO_TIMESTAMPNS = 35  # asm-generic/socket.h; the stamp's type in recvmsg(2) has the same number
+ETH_P_ALL = 3
+
+
+def frame(packet: Packet | bytes, source: str = FIRST_MAC, destination: str = SECOND_MAC) -> bytes:
+    """The bytes of a packet from its Ethernet header on.
+
+    Args:
+        packet: bytes, or a scapy packet; one without Ether() gets that header.
+        source: MAC address where the packet does not name one.
+        destination: likewise.
+    """
+    if isinstance(packet, bytes):
+        return packet
+    if not isinstance(packet, Packet):
+        raise LabError(f"{packet!r} is not a packet; make one such as Ether()/IP()/ICMP()")
+    packet = packet.copy() if isinstance(packet, Ether) else Ether() / packet.copy()
+    silent = [(Ether, (source, destination)), *ADDRESSES.items()]
+    for layer, values in silent:
+        if layer in packet:
+            for name, value in zip(("src", "dst"), values, strict=True):
+                packet[layer].fields.setdefault(name, value)
+    return bytes(packet)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A header field, or a stretch of bytes, that differs between two frames."""
+
+    field: str
+    before: object
+    after: object
+
+    def __repr__(self) -> str:
+        return f"{self.field}: {self.before} → {self.after}"
+
+
+def differences(before: bytes, after: bytes) -> list[Change]:
+    """What differs between two frames, by header field where scapy knows the headers."""
+    old, new = Ether(before), Ether(after)
+    old_layers, new_layers = old.layers(), new.layers()
+    if before == after:
+        return []
+    if old_layers != new_layers:
+        return [Change("headers", _names(old_layers), _names(new_layers))]
+    changes = []
+    for number, layer in enumerate(old_layers):
+        one, other = old.getlayer(number), new.getlayer(number)
+        for field in one.fields_desc:
+            values = [part.getfieldval(field.name) for part in (one, other)]
+            if values[0] != values[1]:
+                shown = [field.i2repr(one, value) for value in values]
+                changes.append(Change(f"{layer.__name__} {field.name}", *shown))
+    return changes or [Change("bytes", before.hex(), after.hex())]
+
+
+def _names(layers: Sequence[type[Packet]]) -> str:
+    return " / ".join(layer.__name__ for layer in layers)
+
+
+def send(interface: Interface, packet: Packet | bytes, count: int = 1) -> None:
+    """Put a packet on the wire at an interface, past the host's own stack.
+
+    Args:
+        interface: where it leaves, such as ``net.client.eth0``.
+        packet: bytes, or a scapy packet; MAC addresses that it does not name are filled in.
+        count: how often, at most 1,000,000.
+    """
+    if not 1 <= count <= 1_000_000:
+        raise LabError(f"send() takes a count from 1 to 1,000,000, not {count}")
+    raw = frame(packet, interface.mac, interface.peer.mac)
+    with interface.host.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
+        out.bind((interface.name, 0))
+        for _ in range(count):
+            out.send(raw)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A frame as one interface saw it.
+
+    Attributes:
+        time: seconds since the epoch, by the kernel's clock.
+        interface: where it was seen.
+        sent: True when it left there, False when it arrived.
+        packet: the frame, as scapy reads it.
+    """
+
+    time: float
+    interface: Interface
+    sent: bool
+    packet: Packet
+
+    def __repr__(self) -> str:
+        where = f"{self.interface.host.name} {self.interface.name}"
+        return f"{where} {'sent' if self.sent else 'received':8}  {self.packet.summary()}"
+
+
+class Capture(Sequence[Seen]):
+    """What passes between interfaces and their hosts' stacks, as tcpdump would see it.
+
+    A packet socket on each interface, see packet(7): the kernel buffers, so no thread is needed.
+    """
+
+    def __init__(self, interfaces: Sequence[Interface]) -> None:
+        self._sockets: dict[socket.socket, Interface] = {}
+        self._seen: list[Seen] = []
+        for interface in interfaces:
+            with interface.host.inside():
+                tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+                tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+                tap.bind((interface.name, ETH_P_ALL))
+            tap.setblocking(False)
+            self._sockets[tap] = interface
+
+    def stop(self, quiet: float = 0.05, limit: float = 2) -> Capture:
+        """Read what was seen, and let go.
+
+        Args:
+            quiet: stop once nothing has come for this many seconds,
+            limit: and after this many in any case.
+        """
+        end = time.monotonic() + limit
+        while self._sockets and time.monotonic() < end:
+            ready, _, _ = select.select(list(self._sockets), [], [], quiet)
+            if not ready:
+                break
+            for tap in ready:
+                data, ancillary, _, address = tap.recvmsg(65535, 128)
+                seconds, nanoseconds = struct.unpack("@qq", ancillary[0][2])
+                self._seen.append(
+                    Seen(
+                        seconds + nanoseconds / 1e9,
+                        self._sockets[tap],
+                        address[2] == socket.PACKET_OUTGOING,
+                        Ether(data),
+                    )
+                )
+        for tap in self._sockets:
+            tap.close()
+        self._sockets = {}
+        self._seen.sort(key=lambda seen: seen.time)
+        return self
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def __getitem__(self, index):  # an int or a slice, as for a list
+        return self._seen[index]
+
+    def __iter__(self) -> Iterator[Seen]:
+        return iter(self._seen)
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self._seen)) or "nothing was seen"
+
+
+def capture(where: Network | Interface, *more: Interface) -> Capture:
+    """Start to capture: on every interface of a network, or on the interfaces given.
+
+    Use it as a context manager; what was seen is there when the block ends.
+    """
+    if isinstance(where, Network):
+        return Capture([i for host in where for i in host.interfaces.values()])
+    return Capture([where, *more])

@@ -1,0 +1,315 @@
+"""Program: from C to a verdict. Compile, verify, attach, detach, run on one packet."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from bcc import BPF
+from scapy.packet import Packet
+
+from . import libbpf, sandbox, show
+from .hosts import Interface
+from .maps import Map
+from .packets import Change, differences, frame
+from .sandbox import LabError
+
+SOURCES = Path(__file__).parent.parent / "bpf"
+HEADERS = Path(sys.prefix) / "share" / "xdp-lab" / "kernel-headers"
+
+# BCC looks in /lib/modules by itself; a kernel without headers there takes the prepared ones.
+if HEADERS.exists() and not Path("/lib/modules", os.uname().release, "build").exists():
+    os.environ.setdefault("BCC_KERNEL_SOURCE", str(HEADERS))
+
+# enum xdp_action, linux/bpf.h
+VERDICTS = ("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT")
+
+# What the verifier says, what that means, and what usually mends it.
+REFUSALS = (
+    (
+        r"invalid access to packet",
+        "it reads the packet where nothing proves that the packet is so long; "
+        "before reading, compare the end of what is read with data_end",
+    ),
+    (
+        r"invalid mem access '(map_value_or_null|\w*_or_null)'|R\d pointer .*_or_null",
+        "lookup() may return NULL, and the pointer is used unasked; put if (pointer) before it",
+    ),
+    (
+        r"back-edge|infinite loop",
+        "it has a loop whose end cannot be proven; give it a constant bound",
+    ),
+    (
+        r"R0 !read_ok|R0 has (smin|value|unknown)|At program exit the register R0",
+        "it can end without a verdict; return one on every path",
+    ),
+    (
+        r"!read_ok|invalid read from stack",
+        "it reads a variable that was never given a value; initialise it",
+    ),
+    (
+        r"unknown func|program of this type cannot use helper|invalid func",
+        "it calls a function that XDP programs may not call, or that this kernel does not have",
+    ),
+    (
+        r"combined stack size|invalid write to stack|stack depth",
+        "it keeps more than 512 bytes in local variables; put large data into a map",
+    ),
+)
+
+
+class BuildError(LabError):
+    """clang does not accept the C; `log` holds all it said."""
+
+    def __init__(self, message: str, log: str) -> None:
+        super().__init__(message)
+        self.log = log
+
+
+class VerifierError(BuildError):
+    """The kernel's verifier refuses the program; `log` holds all it said."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a program did to one packet.
+
+    Attributes:
+        verdict: such as ``"XDP_DROP"``.
+        before: the frame that went in.
+        after: the frame as the program left it.
+        ns: nanoseconds a run took; about 30 are the measurement's own.
+    """
+
+    verdict: str
+    before: bytes
+    after: bytes
+    ns: int
+
+    @property
+    def changes(self) -> list[Change]:
+        """The header fields that the program changed."""
+        return differences(self.before, self.after)
+
+    def __repr__(self) -> str:
+        changes = [f"  {change!r}" for change in self.changes] or ["  unchanged"]
+        return "\n".join([f"{self.verdict}, {len(self.before)} bytes", *changes])
+
+
+class Program:
+    """An XDP program, compiled by BCC and accepted by the verifier.
+
+    Attributes:
+        name: its function's name.
+        source: its C.
+        maps: its BPF maps by name; ``program["icmp_packets"]`` is short for one.
+        size: instructions as the kernel runs them, and bytes of machine code.
+    """
+
+    def __init__(self, name: str | Path, source: str | None = None) -> None:
+        """Compile and load.
+
+        Args:
+            name: a program of ``bpf/`` such as ``"xdp_drop"``, or the path of a ``.c`` file.
+            source: C to use instead of a file; *name* then only names it.
+
+        Raises:
+            BuildError: with clang's first complaint.
+            VerifierError: with the refused line and what usually mends it.
+        """
+        self.path = None if source is not None else _find(name)
+        self.name = Path(name).stem
+        self.source = self.path.read_text() if self.path else str(source)
+        self._attached: dict[Interface, str] = {}
+        sandbox.require()
+        with libbpf.captured_stderr() as said:
+            try:
+                self._bpf = BPF(text=self.source, cflags=[f"-I{SOURCES}", "-Wno-macro-redefined"])
+            except Exception:  # BCC raises nothing more particular, and explains on stderr
+                self._bpf = None
+        if self._bpf is None:
+            raise self._build_error(said[0])
+        with libbpf.captured_stderr() as said:
+            try:
+                self._function = self._bpf.load_func(self._entry(), BPF.XDP)
+            except LabError:
+                raise
+            except Exception:
+                self._function = None
+        if self._function is None:
+            raise self._verifier_error(said[0])
+        self.fd: int = self._function.fd
+        self.size = libbpf.facts(self.fd)
+        names = libbpf.table_names(self._bpf.module)
+        self.maps = {table: Map(table, self._bpf[table]) for table in names}
+
+    def _entry(self) -> str:
+        names = re.findall(r"^int\s+(\w+)\s*\(\s*struct\s+xdp_md\b", self.source, re.MULTILINE)
+        if self.name in names or not names:
+            return self.name
+        if len(names) == 1:
+            return names[0]
+        raise LabError(
+            f"{self.name} has the functions {', '.join(names)}; call the one to attach {self.name}"
+        )
+
+    def _build_error(self, log: str) -> BuildError:
+        where = self.path.name if self.path else self.name
+        found = re.search(r"^(\S+?):(\d+):\d+: (?:fatal )?error: (.+)$", log, re.MULTILINE)
+        if not found:
+            reason = log.strip().splitlines()
+            return BuildError(
+                f"BCC could not compile {where}: {reason[-1] if reason else 'it gave no reason'}; "
+                "type: labsetup/lab doctor",
+                log,
+            )
+        file, line, complaint = found[1], int(found[2]), found[3]
+        if "virtual" not in file:
+            return BuildError(f"{where} does not compile: {file}, line {line}: {complaint}", log)
+        text = self.source.splitlines()[line - 1].strip() if line <= self.source.count("\n") else ""
+        return BuildError(f"{where} does not compile: line {line}: {complaint}: «{text}»", log)
+
+    def _verifier_error(self, log: str) -> BuildError:
+        lines = [line for line in log.splitlines() if line.strip()]
+        quoted = [line.removeprefix("; ").strip() for line in lines if line.startswith("; ")]
+        place = f"at «{quoted[-1].split(' @ ')[0]}» " if quoted else ""
+        for pattern, meaning in REFUSALS:
+            if re.search(pattern, log):
+                return VerifierError(f"the verifier refused {self.name}: {place}{meaning}", log)
+        words = [
+            x for x in lines if not re.match(r"processed|verification time|stack depth|HINT", x)
+        ]
+        return VerifierError(
+            f"the verifier refused {self.name} {place}with these words: "
+            f"{words[-1] if words else 'none'}",
+            log,
+        )
+
+    def __getitem__(self, name: str) -> Map:
+        try:
+            return self.maps[name]
+        except KeyError:
+            has = ", ".join(self.maps) or "none"
+            raise LabError(f"{self.name} has no map {name!r}; its maps: {has}") from None
+
+    def attach(self, interface: Interface, mode: str = "native", helper: bool = True) -> None:
+        """Run the program for each packet that arrives at an interface.
+
+        It replaces a program that the lab attached there before, without a gap.
+
+        Args:
+            interface: such as ``net.server.eth0``.
+            mode: ``"native"`` runs in the driver, before the kernel makes an skb of the frame;
+                ``"generic"`` after that, on any driver.
+            helper: in native mode put xdp_pass on the other end of the link, if nothing is
+                there.  Without it veth takes back none of the frames that XDP sends.
+
+        Raises:
+            LabError: if it is not an interface of the lab, or has a program of somebody else's.
+        """
+        if not isinstance(interface, Interface):
+            given = type(interface).__name__
+            raise LabError(f"attach() takes an interface such as net.server.eth0, not {given}")
+        if mode not in libbpf.FLAG_MODE:
+            raise LabError(f"there is no mode {mode!r}; use 'native' or 'generic'")
+        ours = interface.attached
+        if ours is not None:
+            if interface.xdp is not None and interface.xdp[1] != mode:
+                ours.detach(interface)
+                ours = None
+            else:
+                ours._attached.pop(interface, None)
+        flags = libbpf.FLAG_MODE[mode] | (0 if ours else libbpf.FLAG_UPDATE_IF_NOEXIST)
+        _attach(interface, self.fd, flags, self.name)
+        interface.attached = self
+        self._attached[interface] = mode
+        if mode == "native" and helper and interface.peer.xdp is None:
+            fd = libbpf.load_pass()
+            try:
+                _attach(interface.peer, fd, libbpf.FLAG_MODE["native"], "xdp_pass")
+                interface.peer.is_helper = True
+            finally:
+                os.close(fd)
+
+    def detach(self, interface: Interface | None = None) -> None:
+        """Take the program off an interface, or off every one; the lab's xdp_pass goes with it."""
+        for one in list(self._attached) if interface is None else [interface]:
+            mode = self._attached.pop(one, None)
+            if mode is None:
+                raise LabError(f"{self.name} is not attached to {one.host.name} {one.name}")
+            if not one.host.open:
+                continue  # its namespace is gone, and the program with it
+            _attach(one, -1, libbpf.FLAG_MODE[mode], self.name)
+            one.attached = None
+            if one.peer.is_helper:
+                _attach(one.peer, -1, libbpf.FLAG_MODE["native"], "xdp_pass")
+                one.peer.is_helper = False
+
+    def run(self, packet: Packet | bytes, repeat: int = 1) -> Run:
+        """Run the program on one packet, with no network at all (BPF_PROG_TEST_RUN).
+
+        Args:
+            packet: a scapy packet, or the bytes of a frame from its Ethernet header on.
+            repeat: runs to time, up to 10,000,000; the maps count each one.
+
+        Raises:
+            LabError: for a frame that the kernel does not take.
+        """
+        raw = frame(packet)
+        try:
+            verdict, after, ns = libbpf.test_run(self.fd, raw, min(repeat, 10_000_000))
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.E2BIG, errno.ENOMEM):
+                raise
+            raise LabError(
+                f"the kernel does not run a program on a frame of {len(raw)} bytes; "
+                "it takes 14 (an Ethernet header) to about 3,500 (a page, less its margins)"
+            ) from None
+        name = VERDICTS[verdict] if verdict < len(VERDICTS) else f"{verdict}, which is no verdict"
+        return Run(name, raw, after, ns)
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {"text/html": show.program_html(self), "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return f"{self.source.rstrip()}\n\n{self.summary}"
+
+    @property
+    def summary(self) -> str:
+        """One line: size, and where it is attached."""
+        places = [f"{i.host.name} {i.name} ({mode})" for i, mode in self._attached.items()]
+        return (
+            f"{self.name}: {self.size.instructions} instructions, {self.size.jited_bytes} bytes of "
+            f"machine code; {'attached to ' + ', '.join(places) if places else 'not attached'}"
+        )
+
+
+def _attach(interface: Interface, fd: int, flags: int, name: str) -> None:
+    with interface.host.inside():
+        try:
+            libbpf.attach(interface.name, fd, flags)
+        except OSError as error:
+            where = f"{interface.host.name} {interface.name}"
+            if error.errno in (errno.EBUSY, errno.EEXIST):
+                raise LabError(
+                    f"{where} already runs an XDP program that this notebook did not attach; take "
+                    f"it off first: ip -n {interface.host.name} link set {interface.name} xdp off"
+                ) from None
+            raise LabError(f"the kernel refused {name} on {where}: {error.strerror}") from None
+
+
+def _find(name: str | Path) -> Path:
+    path = Path(name)
+    if path.suffix == ".c" or len(path.parts) > 1:
+        if path.is_file():
+            return path
+        raise LabError(f"there is no file {path}; check the path")
+    path = SOURCES / f"{name}.c"
+    if path.is_file():
+        return path
+    has = ", ".join(sorted(source.stem for source in SOURCES.glob("*.c")))
+    raise LabError(f"bpf/ has no program {name!r}; it has: {has}")

@@ -1,0 +1,316 @@
+"""Pictures: networks, programs, live counters.  Nothing here changes anything.
+
+The functions read attributes of what they are given and import no other module of the lab, so
+every object can draw itself.  Colours follow the theme of the page (JupyterLab's variables, with a
+fallback elsewhere); no meaning rests on colour alone.  There are no ids in the output: the same
+network gives the same text, which is what a strict comparison needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import io
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pygments.lexers import CLexer
+from pygments.token import Comment, Keyword, Number, Operator, String, Token
+
+INK = "var(--jp-ui-font-color1, currentColor)"
+FAINT = "var(--jp-ui-font-color2, gray)"
+LINE = "var(--jp-border-color1, #9e9e9e)"
+CODE = "var(--jp-code-font-family, monospace)"
+XDP = "#d17a00"  # an orange that stands out from both a white and a black page
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")  # Okabe and Ito, colour-blind safe
+MARKS = ("o", "s", "^", "D", "v")
+
+# Sizes of the network picture, in pixels.
+BOX, GAP, MARGIN, ROW, HEAD, SLOT = 262, 96, 8, 76, 34, 118
+
+
+def network_text(net: Any) -> str:
+    """A network in plain text: its links, the XDP programs on them, what the lab has set."""
+    width = max(len(_end(a)) for a, _ in net.links)
+    lines = [f"{_end(a):>{width}} ── {_end(b, mirrored=True)}" for a, b in net.links]
+    for interface in (end for link in net.links for end in link):
+        if found := interface.xdp:
+            where = f"{interface.host.name} {interface.name}"
+            lines.append(f"XDP on {where}: {found[0]}, {found[1]} mode{_note(interface)}")
+    return "\n".join([*lines, _SETTINGS])
+
+
+_SETTINGS = "TX checksum offload is off on every interface"
+
+
+def _end(interface: Any, mirrored: bool = False) -> str:
+    parts = [interface.host.name, interface.name, *(str(a) for a in interface.addresses)]
+    return " ".join(reversed(parts) if mirrored else parts)
+
+
+def _note(interface: Any) -> str:
+    """Say so where the lab itself put the program."""
+    return " (put there by the lab, for the other end)" if interface.is_helper else ""
+
+
+def _columns(net: Any) -> list[list[Any]]:
+    """Hosts by their distance from the first one: the picture's columns, left to right."""
+    first = next(iter(net.hosts.values()))
+    columns, seen = [[first]], {first.name}
+    while columns[-1]:
+        near = [i.peer.host for host in columns[-1] for i in host.interfaces.values()]
+        fresh = [host for host in dict.fromkeys(near) if host.name not in seen]
+        seen |= {host.name for host in fresh}
+        columns.append(fresh)
+    return columns[:-1]
+
+
+def network_html(net: Any) -> str:
+    """A network as SVG: a box a host, and at each interface the place where XDP sits.
+
+    That place lies between the wire and the stack, always, whether a program is there or not.
+    """
+    columns = _columns(net)
+    column_of = {host.name: x for x, hosts in enumerate(columns) for host in hosts}
+    heights = {
+        host.name: HEAD + ROW * max(1, *(len(side) for side in _sides(host, column_of)))
+        for host in net
+    }
+    total = max(sum(heights[h.name] + MARGIN for h in hosts) for hosts in columns) + MARGIN
+    width = len(columns) * BOX + (len(columns) - 1) * GAP + 2 * MARGIN
+    parts: list[str] = []
+    ports: dict[Any, tuple[float, float]] = {}
+    for x, hosts in enumerate(columns):
+        left = MARGIN + x * (BOX + GAP)
+        top = (total - sum(heights[h.name] + MARGIN for h in hosts) + MARGIN) / 2
+        for host in hosts:
+            height = heights[host.name]
+            parts.append(_rect(left, top, BOX, height, LINE, rx=8))
+            parts.append(_text(left + BOX / 2, top + 21, host.name, INK, 15, bold=True))
+            sides = _sides(host, column_of)
+            stack_left = left + (12 if not sides[0] else SLOT + 20)
+            stack_right = left + BOX - (12 if not sides[1] else SLOT + 20)
+            if stack_right > stack_left:
+                middle = (stack_left + stack_right) / 2
+                parts.append(
+                    _rect(
+                        stack_left, top + HEAD, stack_right - stack_left, height - HEAD - 10, LINE
+                    )
+                )
+                parts.append(_text(middle, top + (HEAD + height) / 2 - 5, "network", FAINT, 12))
+                parts.append(_text(middle, top + (HEAD + height) / 2 + 11, "stack", FAINT, 12))
+            for side, interfaces in enumerate(sides):
+                for row, interface in enumerate(interfaces):
+                    slot = left + 8 if side == 0 else left + BOX - SLOT - 8
+                    y = top + HEAD + row * ROW
+                    parts.append(_slot(interface, slot, y))
+                    ports[interface] = (left if side == 0 else left + BOX, y + 13)
+            # The wires come last, so that they lie on top of nothing that matters.
+            top += height + MARGIN
+    for a, b in net.links:
+        (x1, y1), (x2, y2) = ports[a], ports[b]
+        parts.append(
+            f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" '
+            f'style="stroke:{INK};stroke-width:2"/>'
+        )
+        parts.extend(
+            f'<circle cx="{x:g}" cy="{y:g}" r="4" style="fill:{INK}"/>'
+            for x, y in ((x1, y1), (x2, y2))
+        )
+    parts.append(_text(MARGIN, total + 12, _SETTINGS, FAINT, 11, anchor="start"))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {total + 20:g}" '
+        f'role="img" style="width:100%;max-width:{width:g}px;'
+        f'font-family:var(--jp-ui-font-family, sans-serif)">'
+        f"<title>{html.escape(network_text(net))}</title>{''.join(parts)}</svg>"
+    )
+
+
+def _sides(host: Any, column_of: Mapping[str, int]) -> tuple[list[Any], list[Any]]:
+    """A host's interfaces that face left, and those that face right."""
+    left, right = [], []
+    for interface in host.interfaces.values():
+        nearer = column_of[interface.peer.host.name] < column_of[host.name]
+        (left if nearer else right).append(interface)
+    return left, right
+
+
+def _slot(interface: Any, x: float, y: float) -> str:
+    """Where XDP sits at an interface: the program there, or an empty place; the address below."""
+    found = interface.xdp
+    parts = [
+        _rect(x, y, SLOT, 26, XDP if found else LINE, rx=4, fill=bool(found), dashed=not found),
+        _text(
+            x + SLOT / 2,
+            y + 17,
+            found[0] if found else "no XDP program",
+            INK if found else FAINT,
+            12,
+            code=bool(found),
+        ),
+    ]
+    below = [interface.name + (f", {found[1]} mode" if found else "")]
+    below += [str(address) for address in interface.addresses]
+    if found and interface.is_helper:
+        below[0] += ", by the lab"
+    parts += [
+        _text(x + SLOT / 2, y + 39 + 14 * row, text, FAINT if row == 0 else INK, 11)
+        for row, text in enumerate(below[:3])
+    ]
+    return "".join(parts)
+
+
+def _rect(
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    stroke: str,
+    rx: float = 4,
+    fill: bool = False,
+    dashed: bool = False,
+) -> str:
+    style = f"stroke:{stroke};fill:{stroke if fill else 'none'}"
+    style += ";fill-opacity:0.22" if fill else ""
+    style += ";stroke-dasharray:4 3" if dashed else ""
+    return (
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{rx:g}" '
+        f'style="{style}"/>'
+    )
+
+
+def _text(
+    x: float,
+    y: float,
+    text: str,
+    fill: str,
+    size: int,
+    bold: bool = False,
+    code: bool = False,
+    anchor: str = "middle",
+) -> str:
+    style = f"fill:{fill};font-size:{size}px;text-anchor:{anchor}"
+    style += ";font-weight:600" if bold else ""
+    style += f";font-family:{CODE}" if code else ""
+    return f'<text x="{x:g}" y="{y:g}" style="{style}">{html.escape(text)}</text>'
+
+
+# JupyterLab's own colours for code, so that a shown file looks like a cell in either theme.
+_CODE_COLOURS = (
+    (Comment.Preproc, "var(--jp-mirror-editor-meta-color, #a0522d)"),
+    (Comment, "var(--jp-mirror-editor-comment-color, #408080)"),
+    (Keyword, "var(--jp-mirror-editor-keyword-color, #008000)"),
+    (String, "var(--jp-mirror-editor-string-color, #ba2121)"),
+    (Number, "var(--jp-mirror-editor-number-color, #008800)"),
+    (Operator, "var(--jp-mirror-editor-operator-color, #7800c2)"),
+    (Token, None),
+)
+
+
+def code_html(source: str) -> str:
+    """C with its keywords and comments coloured."""
+    parts = []
+    for kind, text in CLexer(stripnl=False).get_tokens(source):
+        colour = next(colour for token, colour in _CODE_COLOURS if kind in token)
+        safe = html.escape(text, quote=False)
+        parts.append(f'<span style="color:{colour}">{safe}</span>' if colour else safe)
+    return (
+        f'<pre style="font-family:{CODE};line-height:1.35;tab-size:4;overflow-x:auto">'
+        f"{''.join(parts).rstrip()}</pre>"
+    )
+
+
+def program_html(program: Any) -> str:
+    """A program: its C, its size, where it is attached."""
+    return (
+        f"{code_html(program.source)}"
+        f'<p style="color:{FAINT};margin:0">{html.escape(program.summary)}</p>'
+    )
+
+
+# A figure without a ground of its own, in a grey that is readable on white and on black.
+_GREY = "#808080"
+STYLE = {
+    "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+    "axes.edgecolor": _GREY, "axes.labelcolor": _GREY, "axes.titlecolor": _GREY,
+    "text.color": _GREY, "xtick.color": _GREY, "ytick.color": _GREY, "grid.color": _GREY,
+    "grid.alpha": 0.25, "axes.grid": True, "axes.spines.top": False, "axes.spines.right": False,
+    "figure.figsize": (7, 3), "figure.dpi": 100, "font.size": 10,
+}  # fmt: skip
+
+
+class Watch:
+    """Values that are read again and again while the notebook goes on.
+
+    Shown, it is a plot that moves; awaited, it waits for the last reading and gives the figure.
+
+    Attributes:
+        times: seconds since the start, one a reading.
+        values: a list of readings for each name.
+    """
+
+    def __init__(
+        self, sources: Mapping[str, Callable[[], float]], seconds: float, every: float
+    ) -> None:
+        # Imported here: only notebooks that watch something wait for them.
+        import ipywidgets
+        from IPython.display import display
+
+        self._sources = dict(sources)
+        self.times: list[float] = []
+        self.values: dict[str, list[float]] = {name: [] for name in sources}
+        self._image = ipywidgets.Image(format="png")
+        self._caption = ipywidgets.HTML()
+        display(ipywidgets.VBox([self._image, self._caption]))
+        self._task = asyncio.ensure_future(self._run(seconds, every))
+
+    async def _run(self, seconds: float, every: float) -> None:
+        start = time.monotonic()
+        while (now := time.monotonic() - start) <= seconds:
+            self.times.append(now)
+            for name, read in self._sources.items():
+                self.values[name].append(read())
+            self._image.value = self._png()
+            self._caption.value = ", ".join(
+                f"{html.escape(name)}: {values[-1]:g}" for name, values in self.values.items()
+            )
+            await asyncio.sleep(every)
+
+    def figure(self) -> Any:
+        """The readings so far, as a matplotlib figure."""
+        import matplotlib
+        from matplotlib.figure import Figure
+
+        with matplotlib.rc_context(STYLE):
+            figure = Figure(layout="constrained")
+            axes = figure.subplots()
+            for (name, values), colour, mark in zip(
+                self.values.items(), SERIES, MARKS, strict=False
+            ):
+                axes.plot(self.times, values, color=colour, marker=mark, markersize=4, label=name)
+            axes.set_xlabel("seconds")
+            axes.legend(frameon=False)
+            return figure
+
+    def _png(self) -> bytes:
+        file = io.BytesIO()
+        self.figure().savefig(file, format="png")
+        return file.getvalue()
+
+    def __await__(self):
+        yield from self._task.__await__()
+        return self.figure()
+
+
+def watch(
+    sources: Mapping[str, Callable[[], float]], seconds: float = 5, every: float = 0.25
+) -> Watch:
+    """Plot values live, for a bounded time, while traffic runs.
+
+    Args:
+        sources: a function without arguments for each name, called at every reading.
+        seconds: how long to go on, at most 60.
+        every: seconds between readings, at least 0.1.
+    """
+    return Watch(sources, min(seconds, 60), max(every, 0.1))
