@@ -10,11 +10,11 @@ _HOME = {
     "ARP": "packets", "Dot1Q": "packets", "Ether": "packets", "ICMP": "packets", "IP": "packets",
     "IPv6": "packets", "Raw": "packets", "TCP": "packets", "UDP": "packets",
     "LabError": "sandbox",
-    "Program": "program",
+    "Program": "program", "Exceptions": "program",
     "capture": "packets", "send": "packets",
     "cpus": "hosts",
     "checkup": "doctor",
-    "two_hosts": "topologies",
+    "no_balancer": "topologies", "silent_hosts": "topologies", "two_hosts": "topologies",
     "watch": "show",
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,7 +43,9 @@ PACKAGE_OF = {
     "xdpdump": "xdp-tools",
 }
 
-# Quiet wires: a reader who watches them sees only what a lesson sends.
+# Quiet wires: a reader who watches them sees what a lesson sends, and nothing else.
+# What ARP and neighbour discovery found stays found; the default asks again after 5 s.
+NEIGHBOUR_SYSCTLS = {"delay_first_probe_time": 3600, "base_reachable_time_ms": 3_600_000}
 SYSCTLS = {
     "net/ipv6/conf/default/accept_dad": 0,
     "net/ipv6/conf/default/accept_ra": 0,
@@ -50,8 +53,15 @@ SYSCTLS = {
     # MLDv1 reports a group at once, and again within this time: ten days, so not again.
     "net/ipv6/conf/default/force_mld_version": 1,
     "net/ipv6/conf/default/mldv1_unsolicited_report_interval": 864_000_000,
-    "net/ipv4/ping_group_range": "0 2147483647",
 }
+
+
+def _set_sysctls(values: Mapping[str, int]) -> None:
+    """Write to /proc/sys of the namespace that the calling thread is in."""
+    for key, value in values.items():
+        path = Path("/proc/sys") / key
+        if path.exists():  # a kernel without IPv6 lacks its part
+            path.write_text(f"{value}")
 
 
 def _apart(work: Callable[..., T], *args: object) -> T:
@@ -150,8 +160,17 @@ class Background:
                 f"it said: {self.output.strip() or 'nothing'}"
             )
 
-    def stop(self, timeout: float = 5) -> Result:
-        """Interrupt it as Ctrl-C does, and return what it printed."""
+    def stop(self, quiet: float = 0.1, timeout: float = 5) -> Result:
+        """Interrupt it as Ctrl-C does, and return what it printed.
+
+        Args:
+            quiet: first wait until it has printed nothing for this many seconds,
+            timeout: but for no longer than this; and so long again for its end.
+        """
+        deadline = time.monotonic() + timeout
+        with self._news:
+            while self._news.wait(quiet) and time.monotonic() < deadline:
+                pass
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         try:
@@ -169,8 +188,8 @@ class Background:
         self.stop()
 
     def __repr__(self) -> str:
-        state = "running" if self._process.poll() is None else "ended"
-        return f"$ {self.command}\n({state})"
+        state = "\n(still running)" if self._process.poll() is None else ""
+        return f"$ {self.command}\n{self.output.rstrip()}{state}"
 
 
 class Interface:
@@ -237,17 +256,14 @@ class Host:
     Its interfaces are attributes: ``net.server.eth0``.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, sysctls: Mapping[str, int]) -> None:
         self.name = name
         self.interfaces: dict[str, Interface] = {}
         self.open = True  # until the network is closed
         self._children: list[subprocess.Popen[str]] = []
         sandbox.new_namespace(name)
         with self.inside():
-            for key, value in SYSCTLS.items():
-                path = Path("/proc/sys") / key
-                if path.exists():  # a kernel without IPv6 lacks its part
-                    path.write_text(f"{value}")
+            _set_sysctls(sysctls)
 
     def __getattr__(self, name: str) -> Interface:
         interfaces = self.__dict__.get("interfaces", {})
@@ -311,6 +327,10 @@ class Host:
             raise
         return Result(shown, output, process.returncode)
 
+    def has(self, command: str) -> bool:
+        """Whether a command is installed."""
+        return shutil.which(command) is not None
+
     def start(self, command: str | Sequence[str]) -> Background:
         """Run a command on this host beside the notebook."""
         return Background(*self._popen(command))
@@ -322,7 +342,7 @@ class Host:
             interface: name of one of this host's interfaces.
             options: more options, or a filter such as ``icmp``.
         """
-        dump = self.start(f"tcpdump -tnl -i {interface} {options}")
+        dump = self.start(f"tcpdump -tnl --immediate-mode -i {interface} {options}")
         try:
             dump.wait_for("listening on")
         except LabError:
@@ -395,13 +415,21 @@ class Network:
 
     _open: Network | None = None  # one lesson has one network: a new one replaces it
 
-    def __init__(self, links: Sequence[tuple[str, str]], queues: int = 1) -> None:
+    def __init__(
+        self,
+        links: Sequence[tuple[str, str]],
+        vip: tuple[str, Sequence[str]] | None = None,
+        queues: int = 1,
+    ) -> None:
         """Build it.
 
         Args:
             links: a pair of ends for each link, an end being
                 ``"HOST INTERFACE ADDRESS/PREFIX ..."``.
+            vip: a virtual address with prefix, and the hosts that have it on their loopback.
             queues: RX and TX queues of every interface; one queue is served by one CPU at a time.
+
+        IPv6 is off where no address asks for it: it announces itself on every wire.
         """
         sandbox.require()
         if Network._open is not None:
@@ -411,6 +439,9 @@ class Network:
         Network._open = self
         self.hosts: dict[str, Host] = {}
         self.links: list[tuple[Interface, Interface]] = []
+        self.vip, self.vip_hosts = vip or (None, ())
+        ipv6 = ":" in str(links) + str(self.vip)
+        self._sysctls = SYSCTLS | {"net/ipv6/conf/default/disable_ipv6": int(not ipv6)}
         _apart(self._build, links, queues)
 
     def _build(self, links: Sequence[tuple[str, str]], queues: int) -> None:
@@ -429,7 +460,7 @@ class Network:
     def _interface(self, end: str) -> Interface:
         name, interface, *addresses = end.split()
         if name not in self.hosts:
-            self.hosts[name] = Host(name)
+            self.hosts[name] = Host(name, self._sysctls)
         host = self.hosts[name]
         # Locally administered, and the same at each run: host number, interface number.
         mac = f"02:00:00:00:{len(self.hosts):02x}:{len(host.interfaces):02x}"
@@ -464,12 +495,17 @@ class Network:
                 # have, and a frame that XDP sends on carries a wrong one.
                 with contextlib.closing(IoctlEthtool(interface.name)) as ethtool:
                     ethtool.set_offload_flag("tx-checksumming", 0)
+                for version in ("ipv4", "ipv6"):
+                    folder = f"net/{version}/neigh/{interface.name}"
+                    _set_sysctls({f"{folder}/{k}": v for k, v in NEIGHBOUR_SYSCTLS.items()})
                 index = netlink.link_lookup(ifname=interface.name)[0]
                 netlink.link("set", index=index, state="up")
 
-    @staticmethod
-    def _give_addresses(host: Host) -> None:
+    def _give_addresses(self, host: Host) -> None:
         with host.inside(), IPRoute() as netlink:
+            if self.vip and host.name in self.vip_hosts:
+                address, _, prefix = self.vip.partition("/")
+                netlink.addr("add", index=1, address=address, prefixlen=int(prefix))
             for interface in host.interfaces.values():
                 index = netlink.link_lookup(ifname=interface.name)[0]
                 for address in interface.addresses:

@@ -143,6 +143,15 @@ def name_of(program_id: int) -> str:
         os.close(fd)
 
 
+def map_id(fd: int) -> int:
+    """A map's id, by which bpftool finds it."""
+    info = (ctypes.c_uint32 * 32)()  # struct bpf_map_info begins with type and id
+    size = ctypes.c_uint32(ctypes.sizeof(info))
+    if lib.bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size)) != 0:
+        raise OSError(ctypes.get_errno(), "bpf_obj_get_info_by_fd")
+    return info[1]
+
+
 def table_names(module: int) -> list[str]:
     """The names of the maps in a module that BCC compiled."""
     return [lib.bpf_table_name(module, i).decode() for i in range(lib.bpf_num_tables(module))]

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
+from . import libbpf
 from .sandbox import LabError
 
 
@@ -36,6 +37,11 @@ class Map(MutableMapping[Any, Any]):
 
     def __init__(self, name: str, table: Any) -> None:
         self.name, self._table = name, table
+
+    @property
+    def id(self) -> int:
+        """The number by which `bpftool map` finds it."""
+        return libbpf.map_id(self._table.map_fd)
 
     def _key(self, key: Any) -> Any:
         kind = self._table.Key

@@ -6,10 +6,13 @@ import errno
 import os
 import re
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from bcc import BPF
+from IPython import get_ipython
 from scapy.packet import Packet
 
 from . import libbpf, sandbox, show
@@ -249,34 +252,50 @@ class Program:
                 _attach(one.peer, -1, libbpf.FLAG_MODE["native"], "xdp_pass")
                 one.peer.is_helper = False
 
-    def run(self, packet: Packet | bytes, repeat: int = 1) -> Run:
+    def run(
+        self, packet: Packet | bytes, repeat: int = 1, cpus: Sequence[int] | None = None
+    ) -> Run:
         """Run the program on one packet, with no network at all (BPF_PROG_TEST_RUN).
 
         Args:
             packet: a scapy packet, or the bytes of a frame from its Ethernet header on.
-            repeat: runs to time, up to 10,000,000; the maps count each one.
+            repeat: runs to time, from 1 to 10,000,000; the maps count each one.
+            cpus: run it *repeat* times on each of these CPUs, all at once.
 
         Raises:
             LabError: for a frame that the kernel does not take.
         """
+        if not 1 <= repeat <= 10_000_000:
+            raise LabError(f"run() takes a repeat from 1 to 10,000,000, not {repeat}")
         raw = frame(packet)
+
+        def run_on(cpu: int | None) -> tuple[int, bytes, int]:
+            if cpu is not None:
+                os.sched_setaffinity(0, {cpu})  # of this thread only
+            return libbpf.test_run(self.fd, raw, repeat)
+
         try:
-            verdict, after, ns = libbpf.test_run(self.fd, raw, min(repeat, 10_000_000))
+            if cpus:
+                with ThreadPoolExecutor(len(cpus)) as threads:
+                    results = list(threads.map(run_on, cpus))
+            else:
+                results = [run_on(None)]
         except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.E2BIG, errno.ENOMEM):
+            if error.errno not in {errno.EINVAL, errno.E2BIG, errno.ENOMEM}:
                 raise
             raise LabError(
                 f"the kernel does not run a program on a frame of {len(raw)} bytes; "
                 "it takes 14 (an Ethernet header) to about 3,500 (a page, less its margins)"
             ) from None
+        verdict, after, _ = results[0]
         name = VERDICTS[verdict] if verdict < len(VERDICTS) else f"{verdict}, which is no verdict"
-        return Run(name, raw, after, ns)
+        return Run(name, raw, after, sum(ns for *_, ns in results) // len(results))
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         return {"text/html": show.program_html(self), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        return f"{self.source.rstrip()}\n\n{self.summary}"
+        return f"{show.without_licence(self.source)}\n\n{self.summary}"
 
     @property
     def summary(self) -> str:
@@ -286,6 +305,43 @@ class Program:
             f"{self.name}: {self.size.instructions} instructions, {self.size.jited_bytes} bytes of "
             f"machine code; {'attached to ' + ', '.join(places) if places else 'not attached'}"
         )
+
+
+class Exceptions:
+    """Counts what programs leave at the tracepoint xdp:xdp_exception, while its block runs.
+
+    The tracepoint belongs to the whole machine; `of` counts one program's events only.
+    """
+
+    def __init__(self) -> None:
+        sandbox.require()
+        self._bpf: BPF | None = None
+        self._counts: dict[int, int] = {}
+
+    def __enter__(self) -> Exceptions:
+        with libbpf.captured_stderr() as said:
+            try:
+                self._bpf = BPF(src_file=str(SOURCES / "exceptions.c"))
+            except Exception:  # BCC raises nothing more particular, and explains on stderr
+                self._bpf = None
+        if self._bpf is None:
+            reason = (said[0].strip().splitlines() or ["no reason given"])[-1]
+            raise LabError(
+                f"this kernel has no tracepoint xdp:xdp_exception ({reason}); the counter "
+                "xdp_drops of `counters` still counts the packets"
+            )
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self._bpf is not None
+        table = self._bpf["exceptions"]
+        self._counts = {key.value: value.value for key, value in table.items()}
+        self._bpf.cleanup()
+
+    def of(self, interface: Interface) -> int:
+        """How many packets the program that is now on an interface had aborted."""
+        attached = interface.xdp
+        return self._counts.get(attached[2], 0) if attached else 0
 
 
 def _attach(interface: Interface, fd: int, flags: int, name: str) -> None:
@@ -313,3 +369,18 @@ def _find(name: str | Path) -> Path:
         return path
     has = ", ".join(sorted(source.stem for source in SOURCES.glob("*.c")))
     raise LabError(f"bpf/ has no program {name!r}; it has: {has}")
+
+
+def xdp(line: str, cell: str) -> None:
+    """``%%xdp NAME``: make a Program of the C in this cell, and call it NAME."""
+    name = line.strip()
+    if not name.isidentifier():
+        raise LabError("a cell of C begins with %%xdp NAME, the name being that of its function")
+    # An empty line stands for the first one, so that clang counts lines as the cell does.
+    program = Program(name, "\n" + cell)
+    get_ipython().user_ns[name] = program
+    print(program.summary)
+
+
+if get_ipython() is not None:
+    get_ipython().register_magic_function(xdp, "cell")

@@ -9,10 +9,12 @@ network gives the same text, which is what a strict comparison needs.
 from __future__ import annotations
 
 import asyncio
+import base64
 import html
 import io
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from pygments.lexers import CLexer
@@ -25,9 +27,10 @@ CODE = "var(--jp-code-font-family, monospace)"
 XDP = "#d17a00"  # an orange that stands out from both a white and a black page
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")  # Okabe and Ito, colour-blind safe
 MARKS = ("o", "s", "^", "D", "v")
+SIGNS = "●■▲◆▼"  # the marks, in text
 
 # Sizes of the network picture, in pixels.
-BOX, GAP, MARGIN, ROW, HEAD, SLOT = 262, 96, 8, 76, 34, 118
+STACK, GAP, MARGIN, ROW, HEAD, SLOT = 128, 96, 8, 76, 34, 122
 
 
 def network_text(net: Any) -> str:
@@ -38,6 +41,8 @@ def network_text(net: Any) -> str:
         if found := interface.xdp:
             where = f"{interface.host.name} {interface.name}"
             lines.append(f"XDP on {where}: {found[0]}, {found[1]} mode{_note(interface)}")
+    if net.vip:
+        lines.append(f"VIP {net.vip} on {', '.join(net.vip_hosts)}")
     return "\n".join([*lines, _SETTINGS])
 
 
@@ -73,41 +78,42 @@ def network_html(net: Any) -> str:
     """
     columns = _columns(net)
     column_of = {host.name: x for x, hosts in enumerate(columns) for host in hosts}
+    sides_of = {host.name: _sides(host, column_of) for host in net}
     heights = {
-        host.name: HEAD + ROW * max(1, *(len(side) for side in _sides(host, column_of)))
-        for host in net
+        name: HEAD + ROW * max(1, *(len(side) for side in sides))
+        for name, sides in sides_of.items()
     }
     total = max(sum(heights[h.name] + MARGIN for h in hosts) for hosts in columns) + MARGIN
-    width = len(columns) * BOX + (len(columns) - 1) * GAP + 2 * MARGIN
     parts: list[str] = []
     ports: dict[Any, tuple[float, float]] = {}
-    for x, hosts in enumerate(columns):
-        left = MARGIN + x * (BOX + GAP)
+    left: float = MARGIN
+    for hosts in columns:
+        width = STACK + (SLOT + 8) * (1 + any(all(sides_of[h.name]) for h in hosts))
         top = (total - sum(heights[h.name] + MARGIN for h in hosts) + MARGIN) / 2
         for host in hosts:
-            height = heights[host.name]
-            parts.append(_rect(left, top, BOX, height, LINE, rx=8))
-            parts.append(_text(left + BOX / 2, top + 21, host.name, INK, 15, bold=True))
-            sides = _sides(host, column_of)
-            stack_left = left + (12 if not sides[0] else SLOT + 20)
-            stack_right = left + BOX - (12 if not sides[1] else SLOT + 20)
-            if stack_right > stack_left:
-                middle = (stack_left + stack_right) / 2
-                parts.append(
-                    _rect(
-                        stack_left, top + HEAD, stack_right - stack_left, height - HEAD - 10, LINE
-                    )
-                )
-                parts.append(_text(middle, top + (HEAD + height) / 2 - 5, "network", FAINT, 12))
-                parts.append(_text(middle, top + (HEAD + height) / 2 + 11, "stack", FAINT, 12))
-            for side, interfaces in enumerate(sides):
+            height, sides = heights[host.name], sides_of[host.name]
+            colour = _server_colour(net, host)
+            parts += [
+                _rect(left, top, width, height, colour or LINE, rx=8, fill=bool(colour)),
+                _text(left + width / 2, top + 21, _title(net, host), INK, 15, bold=True),
+            ]
+            edges = [8 + (SLOT + 8) * bool(side) for side in sides]
+            middle = left + edges[0] + (width - sum(edges)) / 2
+            parts += [
+                _rect(left + edges[0], top + HEAD, width - sum(edges), height - HEAD - 10, LINE),
+                _text(middle, top + (HEAD + height) / 2 - 7, "network", FAINT, 12),
+                _text(middle, top + (HEAD + height) / 2 + 9, "stack", FAINT, 12),
+            ]
+            for interfaces, slot, edge in zip(
+                sides, (left + 8, left + width - SLOT - 8), (left, left + width), strict=True
+            ):
                 for row, interface in enumerate(interfaces):
-                    slot = left + 8 if side == 0 else left + BOX - SLOT - 8
                     y = top + HEAD + row * ROW
                     parts.append(_slot(interface, slot, y))
-                    ports[interface] = (left if side == 0 else left + BOX, y + 13)
-            # The wires come last, so that they lie on top of nothing that matters.
+                    ports[interface] = (edge, y + 13)
             top += height + MARGIN
+        left += width + GAP
+    width = left - GAP + MARGIN
     for a, b in net.links:
         (x1, y1), (x2, y2) = ports[a], ports[b]
         parts.append(
@@ -125,6 +131,20 @@ def network_html(net: Any) -> str:
         f'font-family:var(--jp-ui-font-family, sans-serif)">'
         f"<title>{html.escape(network_text(net))}</title>{''.join(parts)}</svg>"
     )
+
+
+def _server_colour(net: Any, host: Any) -> str:
+    if host.name not in net.vip_hosts:
+        return ""
+    return SERIES[list(net.vip_hosts).index(host.name) % len(SERIES)]
+
+
+def _title(net: Any, host: Any) -> str:
+    """A host's name; a server's with its mark and the address that it shares."""
+    if host.name not in net.vip_hosts:
+        return host.name
+    sign = SIGNS[list(net.vip_hosts).index(host.name) % len(SIGNS)]
+    return f"{sign} {host.name}   {net.vip.partition('/')[0]}"
 
 
 def _sides(host: Any, column_of: Mapping[str, int]) -> tuple[list[Any], list[Any]]:
@@ -153,9 +173,9 @@ def _slot(interface: Any, x: float, y: float) -> str:
     below = [interface.name + (f", {found[1]} mode" if found else "")]
     below += [str(address) for address in interface.addresses]
     if found and interface.is_helper:
-        below[0] += ", by the lab"
+        below.insert(1, "put there by the lab")
     parts += [
-        _text(x + SLOT / 2, y + 39 + 14 * row, text, FAINT if row == 0 else INK, 11)
+        _text(x + SLOT / 2, y + 39 + 13 * row, text, INK if text[0].isdigit() else FAINT, 11)
         for row, text in enumerate(below[:3])
     ]
     return "".join(parts)
@@ -208,10 +228,15 @@ _CODE_COLOURS = (
 )
 
 
+def without_licence(source: str) -> str:
+    """C without the comment that names its licence."""
+    return re.sub(r"^// SPDX-.*\n", "", source.strip())
+
+
 def code_html(source: str) -> str:
     """C with its keywords and comments coloured."""
     parts = []
-    for kind, text in CLexer(stripnl=False).get_tokens(source):
+    for kind, text in CLexer(stripnl=False).get_tokens(without_licence(source)):
         colour = next(colour for token, colour in _CODE_COLOURS if kind in token)
         safe = html.escape(text, quote=False)
         parts.append(f'<span style="color:{colour}">{safe}</span>' if colour else safe)
@@ -238,6 +263,16 @@ STYLE = {
     "grid.alpha": 0.25, "axes.grid": True, "axes.spines.top": False, "axes.spines.right": False,
     "figure.figsize": (7, 3), "figure.dpi": 100, "font.size": 10,
 }  # fmt: skip
+
+
+class Picture:
+    """A finished plot, and what it shows in words."""
+
+    def __init__(self, png: bytes, words: str) -> None:
+        self._png, self._words = png, words
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {"image/png": base64.b64encode(self._png).decode(), "text/plain": self._words}
 
 
 class Watch:
@@ -277,7 +312,7 @@ class Watch:
             )
             await asyncio.sleep(every)
 
-    def figure(self) -> Any:
+    def _figure(self) -> Any:
         """The readings so far, as a matplotlib figure."""
         import matplotlib
         from matplotlib.figure import Figure
@@ -295,12 +330,12 @@ class Watch:
 
     def _png(self) -> bytes:
         file = io.BytesIO()
-        self.figure().savefig(file, format="png")
+        self._figure().savefig(file, format="png")
         return file.getvalue()
 
-    def __await__(self):
+    def __await__(self) -> Generator[Any, None, Picture]:
         yield from self._task.__await__()
-        return self.figure()
+        return Picture(self._png(), f"plot over time: {', '.join(self.values)}")
 
 
 def watch(
