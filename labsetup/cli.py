@@ -51,6 +51,9 @@ def start(arguments: argparse.Namespace) -> int:
 
 def test(arguments: argparse.Namespace) -> int:
     """Check style, then run every test and every notebook, one after the other."""
+    if os.geteuid() != 0:
+        raise LabError("the tests make network namespaces; type: sudo labsetup/lab test")
+    sandbox.become_init()
     os.chdir(REPO)
     for command in (["check"], ["format", "--check"]):
         if subprocess.run(
@@ -87,7 +90,10 @@ def run(arguments: argparse.Namespace) -> int:
         names = ", ".join(path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb")))
         raise LabError(f"no notebook begins with {arguments.which!r}; there are: {names}")
     with tempfile.TemporaryDirectory(prefix="xdp-lab-") as folder:
-        results = [_run_notebook(path, Path(folder)) for path in chosen]
+        copy = Path(folder, "notebooks")  # beside bpf/, as in the original
+        copy.mkdir()
+        Path(folder, "bpf").symlink_to(REPO / "bpf")
+        results = [_run_notebook(path, copy) for path in chosen]
     ok = all(result["ok"] for result in results)
     if arguments.json:
         print(json.dumps({"notebooks": results}, indent=2))

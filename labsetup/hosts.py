@@ -109,8 +109,11 @@ class Ping:
 class Counters(dict[str, int]):
     """Counters by name; the difference of two readings is what happened in between."""
 
-    def __sub__(self, earlier: Mapping[str, int]) -> Counters:
-        return Counters({name: value - earlier.get(name, 0) for name, value in self.items()})
+    def __missing__(self, name: str) -> int:
+        return 0
+
+    def __sub__(self, earlier: Counters) -> Counters:
+        return Counters({name: value - earlier[name] for name, value in self.items()})
 
     def __repr__(self) -> str:
         rows = [(name, value) for name, value in self.items() if value]
@@ -131,6 +134,7 @@ class Background:
         self._process = process
         self._lines: list[str] = []
         self._news = threading.Condition()
+        self._ended = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -140,6 +144,9 @@ class Background:
             with self._news:
                 self._lines.append(line)
                 self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
 
     @property
     def output(self) -> str:
@@ -153,7 +160,7 @@ class Background:
             LabError: when it ends, or *timeout* seconds pass, without it.
         """
         with self._news:
-            self._news.wait_for(lambda: text in self.output or not self._reader.is_alive(), timeout)
+            self._news.wait_for(lambda: text in self.output or self._ended, timeout)
         if text not in self.output:
             raise LabError(
                 f"«{self.command}» did not print {text!r} within {timeout:g} s; "
@@ -169,7 +176,7 @@ class Background:
         """
         deadline = time.monotonic() + timeout
         with self._news:
-            while self._news.wait(quiet) and time.monotonic() < deadline:
+            while not self._ended and self._news.wait(quiet) and time.monotonic() < deadline:
                 pass
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
@@ -242,7 +249,7 @@ class Interface:
             for name, value in ethtool.get_statistics():
                 found = re.fullmatch(r"[rt]x_queue_\d+_(xdp_\w+)", name)
                 if found and found[1] != "xdp_bytes":
-                    counters[found[1]] = counters.get(found[1], 0) + value
+                    counters[found[1]] += value
         return counters
 
     def __repr__(self) -> str:
@@ -280,6 +287,11 @@ class Host:
 
     def inside(self):
         """A context in which this thread's sockets and children belong to the host."""
+        if not self.open:
+            raise LabError(
+                f"{self.name} is gone: its network was built anew or closed; take the host from "
+                "the new network"
+            )
         return sandbox.in_namespace(self.name)
 
     def _popen(self, command: str | Sequence[str]) -> tuple[str, subprocess.Popen[str]]:

@@ -6,6 +6,7 @@ starts later (the threads that run cells, subshells and widget callbacks) starts
 
 from __future__ import annotations
 
+import logging
 import os
 
 from . import sandbox
@@ -45,7 +46,8 @@ def main() -> None:
                 refusal = refusal or str(error)
             super().init_kernel()
 
-    App.launch_instance()
+    # Its warnings are for whoever set up the kernel, and would come with each notebook.
+    App.launch_instance(log_level=logging.ERROR)
 
 
 if __name__ == "__main__":

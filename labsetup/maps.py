@@ -91,7 +91,11 @@ class Map(MutableMapping[Any, Any]):
 
 def _plain(value: Any) -> Any:
     if isinstance(value, ctypes.Structure):
-        return {name: _plain(getattr(value, name)) for name, *_ in value._fields_}
+        return {
+            name: _plain(getattr(value, name))
+            for name, *_ in value._fields_
+            if not name.startswith("__pad")  # BCC names the gaps too
+        }
     if isinstance(value, (list, ctypes.Array)):
         copies = [_plain(copy) for copy in value]
         return PerCPU(copies) if all(isinstance(copy, int) for copy in copies) else copies

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import socket
 import struct
@@ -16,6 +17,9 @@ from scapy.packet import Packet, Raw
 
 from .hosts import Interface, Network
 from .sandbox import LabError
+
+# Its warnings are about the host's routes, which no packet of ours ever takes.
+logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
 
 __all__ = [
     "ARP",
@@ -35,30 +39,35 @@ __all__ = [
 # Where a packet does not say from whom and to whom: from the first host of two_hosts() to the
 # second, so that scapy looks up no route and asks nobody for an address.
 FIRST_MAC, SECOND_MAC = "02:00:00:00:01:00", "02:00:00:00:02:00"
-ADDRESSES = {IP: ("192.0.2.1", "192.0.2.2"), IPv6: ("2001:db8::1", "2001:db8::2")}
+DEFAULTS: dict[type[Packet], dict[str, str]] = {
+    Ether: {"src": FIRST_MAC, "dst": SECOND_MAC},
+    ARP: {"hwsrc": FIRST_MAC, "psrc": "192.0.2.1", "pdst": "192.0.2.2"},
+    IP: {"src": "192.0.2.1", "dst": "192.0.2.2"},
+    IPv6: {"src": "2001:db8::1", "dst": "2001:db8::2"},
+}
 
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h; the stamp's type in recvmsg(2) has the same number
 ETH_P_ALL = 3
 
 
-def frame(packet: Packet | bytes, source: str = FIRST_MAC, destination: str = SECOND_MAC) -> bytes:
+def frame(packet: Packet | bytes, between: Interface | None = None) -> bytes:
     """The bytes of a packet from its Ethernet header on.
 
     Args:
         packet: bytes, or a scapy packet; one without Ether() gets that header.
-        source: MAC address where the packet does not name one.
-        destination: likewise.
+        between: the interface where it leaves; MAC addresses that the packet does not name are
+            this one's and its peer's.
     """
     if isinstance(packet, bytes):
         return packet
     if not isinstance(packet, Packet):
         raise LabError(f"{packet!r} is not a packet; make one such as Ether()/IP()/ICMP()")
     packet = packet.copy() if isinstance(packet, Ether) else Ether() / packet.copy()
-    silent = [(Ether, (source, destination)), *ADDRESSES.items()]
-    for layer, values in silent:
+    if between is not None:
+        packet.fields = {"src": between.mac, "dst": between.peer.mac} | packet.fields
+    for layer, values in DEFAULTS.items():
         if layer in packet:
-            for name, value in zip(("src", "dst"), values, strict=True):
-                packet[layer].fields.setdefault(name, value)
+            packet[layer].fields = values | packet[layer].fields
     return bytes(packet)
 
 
@@ -107,7 +116,7 @@ def send(interface: Interface, packet: Packet | bytes, count: int = 1) -> None:
     """
     if not 1 <= count <= 1_000_000:
         raise LabError(f"send() takes a count from 1 to 1,000,000, not {count}")
-    raw = frame(packet, interface.mac, interface.peer.mac)
+    raw = frame(packet, interface)
     with interface.host.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
         out.bind((interface.name, 0))
         for _ in range(count):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Barrier
 
 from bcc import BPF
 from IPython import get_ipython
@@ -131,24 +132,24 @@ class Program:
         sandbox.require()
         with libbpf.captured_stderr() as said:
             try:
-                self._bpf = BPF(text=self.source, cflags=[f"-I{SOURCES}", "-Wno-macro-redefined"])
-            except Exception:  # BCC raises nothing more particular, and explains on stderr
-                self._bpf = None
+                self._bpf = BPF(text=self.source.encode(), cflags=[f"-I{SOURCES}"])
+            except Exception as error:  # BCC raises nothing more particular
+                self._bpf, trouble = None, error
         if self._bpf is None:
-            raise self._build_error(said[0])
+            raise self._build_error(said[0] or str(trouble))
         with libbpf.captured_stderr() as said:
             try:
-                self._function = self._bpf.load_func(self._entry(), BPF.XDP)
+                self._function = self._bpf.load_func(self._entry().encode(), BPF.XDP)
             except LabError:
                 raise
-            except Exception:
-                self._function = None
+            except Exception as error:
+                self._function, trouble = None, error
         if self._function is None:
-            raise self._verifier_error(said[0])
+            raise self._verifier_error(said[0] or str(trouble))
         self.fd: int = self._function.fd
         self.size = libbpf.facts(self.fd)
         names = libbpf.table_names(self._bpf.module)
-        self.maps = {table: Map(table, self._bpf[table]) for table in names}
+        self.maps = {table: Map(table, self._bpf[table.encode()]) for table in names}
 
     def _entry(self) -> str:
         names = re.findall(r"^int\s+(\w+)\s*\(\s*struct\s+xdp_md\b", self.source, re.MULTILINE)
@@ -220,23 +221,18 @@ class Program:
         if mode not in libbpf.FLAG_MODE:
             raise LabError(f"there is no mode {mode!r}; use 'native' or 'generic'")
         ours = interface.attached
-        if ours is not None:
-            if interface.xdp is not None and interface.xdp[1] != mode:
-                ours.detach(interface)
-                ours = None
-            else:
-                ours._attached.pop(interface, None)
-        flags = libbpf.FLAG_MODE[mode] | (0 if ours else libbpf.FLAG_UPDATE_IF_NOEXIST)
+        if ours is not None and ours._attached[interface] != mode:
+            ours.detach(interface)  # an interface runs XDP in one mode at a time
+            ours = None
+        elif ours is not None:
+            del ours._attached[interface]
+        free = ours is None and not interface.is_helper
+        flags = libbpf.FLAG_MODE[mode] | (libbpf.FLAG_UPDATE_IF_NOEXIST if free else 0)
         _attach(interface, self.fd, flags, self.name)
-        interface.attached = self
+        interface.attached, interface.is_helper = self, False
         self._attached[interface] = mode
         if mode == "native" and helper and interface.peer.xdp is None:
-            fd = libbpf.load_pass()
-            try:
-                _attach(interface.peer, fd, libbpf.FLAG_MODE["native"], "xdp_pass")
-                interface.peer.is_helper = True
-            finally:
-                os.close(fd)
+            _put_helper(interface.peer)
 
     def detach(self, interface: Interface | None = None) -> None:
         """Take the program off an interface, or off every one; the lab's xdp_pass goes with it."""
@@ -251,6 +247,8 @@ class Program:
             if one.peer.is_helper:
                 _attach(one.peer, -1, libbpf.FLAG_MODE["native"], "xdp_pass")
                 one.peer.is_helper = False
+            elif one.peer.attached and one.peer.attached._attached[one.peer] == "native":
+                _put_helper(one)
 
     def run(
         self, packet: Packet | bytes, repeat: int = 1, cpus: Sequence[int] | None = None
@@ -269,9 +267,12 @@ class Program:
             raise LabError(f"run() takes a repeat from 1 to 10,000,000, not {repeat}")
         raw = frame(packet)
 
+        together = Barrier(len(cpus or [0]), timeout=10)
+
         def run_on(cpu: int | None) -> tuple[int, bytes, int]:
             if cpu is not None:
                 os.sched_setaffinity(0, {cpu})  # of this thread only
+                together.wait()
             return libbpf.test_run(self.fd, raw, repeat)
 
         try:
@@ -285,7 +286,7 @@ class Program:
                 raise
             raise LabError(
                 f"the kernel does not run a program on a frame of {len(raw)} bytes; "
-                "it takes 14 (an Ethernet header) to about 3,500 (a page, less its margins)"
+                "it takes 14 (an Ethernet header) to 3,500 or, on newer kernels, some more"
             ) from None
         verdict, after, _ = results[0]
         name = VERDICTS[verdict] if verdict < len(VERDICTS) else f"{verdict}, which is no verdict"
@@ -307,6 +308,15 @@ class Program:
         )
 
 
+def _put_helper(interface: Interface) -> None:
+    fd = libbpf.load_pass()
+    try:
+        _attach(interface, fd, libbpf.FLAG_MODE["native"], "xdp_pass")
+        interface.is_helper = True
+    finally:
+        os.close(fd)
+
+
 class Exceptions:
     """Counts what programs leave at the tracepoint xdp:xdp_exception, while its block runs.
 
@@ -321,7 +331,7 @@ class Exceptions:
     def __enter__(self) -> Exceptions:
         with libbpf.captured_stderr() as said:
             try:
-                self._bpf = BPF(src_file=str(SOURCES / "exceptions.c"))
+                self._bpf = BPF(text=(SOURCES / "exceptions.c").read_bytes())
             except Exception:  # BCC raises nothing more particular, and explains on stderr
                 self._bpf = None
         if self._bpf is None:
@@ -334,7 +344,7 @@ class Exceptions:
 
     def __exit__(self, *error: object) -> None:
         assert self._bpf is not None
-        table = self._bpf["exceptions"]
+        table = self._bpf[b"exceptions"]
         self._counts = {key.value: value.value for key, value in table.items()}
         self._bpf.cleanup()
 

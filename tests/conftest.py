@@ -1,0 +1,65 @@
+"""All tests of the lab run in one sandbox; what they ask about the host, they ask outside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parent.parent
+LAB = REPO / "labsetup" / "lab"
+NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
+
+_HOST = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in ("net", "mnt")]
+
+
+def on_host(*command: str | Path, **options) -> subprocess.CompletedProcess[str]:
+    """Run a command in the network and with the mounts that this process had at first."""
+    net, mounts = (f"/proc/self/fd/{file}" for file in _HOST)
+    return subprocess.run(
+        ["nsenter", f"--net={net}", f"--mount={mounts}", f"--wd={REPO}", "--", *map(str, command)],
+        text=True, capture_output=True, pass_fds=_HOST, check=False, timeout=300, **options,
+    )  # fmt: skip
+
+
+def host_state() -> dict[str, str]:
+    """Everything on the host that the lab must leave as it was."""
+    asked = {
+        "links": "ip -brief link",
+        "addresses": "ip -brief address",
+        "routes": "ip route show table all",
+        "IPv6 routes": "ip -6 route show table all",
+        "neighbours": "ip -brief neigh show nud permanent",
+        "namespaces": "ip netns list",
+        "XDP and tc programs": "bpftool net show",
+        "pinned objects": "find /sys/fs/bpf",
+    }
+    return {what: on_host(*command.split()).stdout for what, command in asked.items()}
+
+
+def loaded_programs() -> set[str]:
+    """The XDP programs loaded on this machine, in whatever namespace."""
+    lines = on_host("bpftool", "prog", "show").stdout.splitlines()
+    return {line for line in lines if line[:1].isdigit() and ": xdp " in line}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sandbox():
+    from labsetup import sandbox
+
+    before = host_state()
+    sandbox.enter()
+    yield
+    assert host_state() == before
+
+
+@pytest.fixture
+def net():
+    """client and server on one link."""
+    from labsetup import two_hosts
+
+    with_hosts = two_hosts()
+    yield with_hosts
+    with_hosts.close()

@@ -1,0 +1,148 @@
+"""labsetup/lab: what it prints, writes and returns."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+
+import pytest
+from conftest import LAB, REPO, on_host
+from scapy.utils import rdpcap, wrpcap
+from test_sandbox import Kernel
+
+from labsetup import ARP, ICMP, IP, TCP, Ether
+from labsetup.packets import frame
+
+
+def lab(*arguments):
+    return on_host(LAB, *arguments)
+
+
+def test_without_a_verb_it_says_what_there_is():
+    said = lab()
+    assert said.returncode == 0
+    for verb in ("start", "test", "run", "shell", "packet", "doctor"):
+        assert re.search(rf"^  {verb}\b", said.stdout, re.MULTILINE)
+        helped = lab(verb, "--help")
+        assert helped.returncode == 0
+        assert helped.stdout.startswith(f"usage: labsetup/lab {verb}")
+
+
+def test_an_unknown_verb_fails():
+    said = lab("strat")
+    assert said.returncode == 1
+    assert "there is no verb strat" in said.stderr
+    assert said.stdout == ""
+
+
+def test_doctor():
+    said = lab("doctor", "--json")
+    report = json.loads(said.stdout)
+    assert said.returncode == 0
+    assert report["ok"] is True
+    assert {"name", "ok", "needed", "detail", "mend"} == set(report["checks"][0])
+    names = {check["name"] for check in report["checks"]}
+    assert {"root", "BCC", "kernel headers", "native XDP on veth", "fentry", "memory"} <= names
+    assert all(check["ok"] for check in report["checks"] if check["needed"])
+    assert "This machine is ready" in lab("doctor").stdout
+
+
+def test_doctor_without_root_says_so():
+    said = on_host("setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=-all", LAB, "doctor")
+    assert said.returncode == 1
+    assert "MISSING  root" in said.stdout
+    assert "type: sudo labsetup/lab doctor" in said.stdout
+
+
+def test_packet(tmp_path):
+    capture = tmp_path / "in.pcap"
+    wrpcap(str(capture), [frame(p) for p in (IP() / ICMP(), ARP(), IP() / TCP())])
+    out = tmp_path / "out.pcap"
+    said = lab("packet", "icmp_count", "--pcap", capture, "--out", out, "--json")
+    report = json.loads(said.stdout)
+    assert said.returncode == 0
+    assert [packet["verdict"] for packet in report["packets"]] == ["XDP_PASS"] * 3
+    assert bytes.fromhex(report["packets"][0]["out"]) == frame(IP() / ICMP())
+    copies = report["maps"]["icmp_packets"]["0"]
+    assert copies["sum"] == sum(copies["copies"]) == 1
+    assert [bytes(p) for p in rdpcap(str(out))] == [bytes(p) for p in rdpcap(str(capture))]
+    read_back = subprocess.run(["tcpdump", "-nr", out], capture_output=True, text=True, check=True)
+    assert "ICMP echo request" in read_back.stdout
+    plain = lab("packet", "drop_icmp", "--pcap", capture)
+    assert [line.split()[1] for line in plain.stdout.splitlines()] == [
+        "XDP_DROP", "XDP_PASS", "XDP_PASS",
+    ]  # fmt: skip
+    shown = lab("packet", "icmp_count", "--pcap", capture, "--map", "icmp_packets").stdout
+    assert "icmp_packets\n  0: CPU" in shown
+
+
+def test_packet_takes_a_file_of_the_reader(tmp_path):
+    capture, program = tmp_path / "in.pcap", tmp_path / "tx.c"
+    wrpcap(str(capture), [Ether(frame(IP() / ICMP()))])
+    program.write_text("int tx(struct xdp_md *ctx) { return XDP_TX; }")
+    report = json.loads(lab("packet", program, "--pcap", capture, "--json").stdout)
+    assert report["packets"][0]["verdict"] == "XDP_TX"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("packet", "nonsense", "--pcap", "x"), "bpf/ has no program 'nonsense'"),
+        (("packet", "xdp_pass", "--pcap", "nowhere.pcap"), "cannot be read as a pcap file"),
+        (("packet", "xdp_pass", "--pcap", "README.md"), "cannot be read as a pcap file"),
+        (("packet", "xdp_pass", "--pcap", "x", "--map", "m"), "has no map 'm'"),
+        (("run", "99"), "no notebook begins with '99'; there are: 00-start-here"),
+        (("shell", "client"), "no notebook of the lab is running"),
+    ],
+)
+def test_each_mistake_gets_a_sentence_and_a_status(arguments, sentence):
+    said = lab(*arguments)
+    assert said.returncode == 1
+    assert sentence in said.stderr
+    assert "Traceback" not in said.stderr
+    assert said.stdout == ""
+
+
+def test_run():
+    said = lab("run", "00", "--json")
+    report = json.loads(said.stdout)
+    assert said.returncode == 0
+    (notebook,) = report["notebooks"]
+    assert notebook["name"] == "00-start-here"
+    assert notebook["ok"] is True
+    assert notebook["failed"] == []
+    assert notebook["cells"] > 3
+
+
+def test_shell():
+    kernel = Kernel()
+    try:
+        assert "has no host client; its hosts: none yet" in lab("shell", "client").stderr
+        kernel.run("from labsetup import *; net = two_hosts()")
+        said = lab("shell", "client", "--", "ip", "-brief", "address", "show", "eth0")
+        assert said.returncode == 0
+        assert "192.0.2.1/24" in said.stdout
+        assert lab("shell", "--", "ip", "netns", "list").stdout.split() == ["server", "client"]
+        assert lab("shell", "client", "--", "false").returncode == 1
+        assert "its hosts: client, server" in lab("shell", "clinet").stderr
+        typed = on_host(LAB, "shell", "server", input="hostname -I; pwd; exit 3\n")
+        assert typed.returncode == 3
+        assert "192.0.2.2" in typed.stdout
+        assert str(REPO) in typed.stdout
+        other = Kernel()
+        try:
+            other.run("from labsetup import *; net = two_hosts()")
+            assert "say which with --notebook" in lab("shell", "client", "--", "true").stderr
+        finally:
+            other.close()
+    finally:
+        kernel.close()
+
+
+def test_one_list_of_pinned_dependencies():
+    lines = (REPO / "labsetup" / "requirements.txt").read_text().splitlines()
+    for line in lines:
+        assert re.fullmatch(r"(#.*|[a-z0-9_.-]+==[\w.]+)?", line), line
+    assert not any(line.startswith("bcc==") for line in lines)
+    assert "- pip: [-r labsetup/requirements.txt]" in (REPO / "environment.yml").read_text()

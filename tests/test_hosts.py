@@ -1,0 +1,123 @@
+"""Hosts, interfaces and commands on them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import pytest
+
+from labsetup import ICMP, IP, Ether, LabError, Program, capture, no_balancer, send, two_hosts
+from labsetup.hosts import Counters
+
+
+def test_two_hosts_talk(net):
+    ping = net.client.ping(net.server)
+    assert (ping.sent, ping.received) == (3, 3)
+    assert ping.command == "ip netns exec client ping -c 3 -i 0.05 -W 1 192.0.2.2"
+
+
+def test_ipv6_on_request():
+    net = two_hosts(ipv6=True)
+    assert net.client.ping("2001:db8::2").received == 3
+
+
+def test_building_takes_less_than_a_tenth_of_a_second():
+    times = []
+    for _ in range(9):
+        begun = time.perf_counter()
+        two_hosts()
+        times.append(time.perf_counter() - begun)
+    assert statistics.median(times) < 0.1
+
+
+def test_the_wires_are_quiet(net):
+    net.client.ping(net.server, count=1)
+    with capture(net) as wire:
+        Program("xdp_pass").attach(net.server.eth0)
+        time.sleep(6)  # longer than the 5 s after which ARP would ask again
+    assert list(wire) == []
+
+
+def test_the_last_network_draws_and_has_its_vip():
+    net = no_balancer()
+    assert "VIP 198.51.100.10/32 on s1, s2, s3, s4" in repr(net)
+    assert "198.51.100.10/32" in net.s3.run("ip -brief address show lo")
+    assert net.router.ping(net.s4).received == 3
+
+
+def test_a_drawing_says_the_same_as_the_text_and_has_no_random_ids(net):
+    Program("xdp_drop").attach(net.server.eth0)
+    bundle = net._repr_mimebundle_()
+    for words in ("client", "server", "192.0.2.1/24", "xdp_drop", "put there by the lab"):
+        assert words in bundle["text/plain"]
+        assert words in bundle["text/html"]
+    html = bundle["text/html"]
+    net = two_hosts()
+    Program("xdp_drop").attach(net.server.eth0)
+    assert net._repr_mimebundle_()["text/html"] == html
+
+
+def test_checksum_offload_is_off(net):
+    for interface in (net.client.eth0, net.server.eth0):
+        said = interface.host.run(f"ethtool --show-offload {interface.name}")
+        assert "tx-checksumming: off" in said
+
+
+@pytest.mark.parametrize(
+    ("act", "sentence"),
+    [
+        (lambda net: net.sever, "no host sever; it has: client, server"),
+        (lambda net: net.server.eht0, "server has no interface eht0; it has: eth0"),
+        (lambda net: net.server.run("tcpdmup"), "no command tcpdmup; check its spelling"),
+        (lambda net: net.server.run(""), "empty command"),
+        (lambda net: net.server.run("sleep 9", timeout=0.2), "was ended after 0.2 s"),
+        (lambda net: net.server.tcpdump("eth7"), "did not print 'listening on'"),
+        (lambda net: net.client.ping("192.0.2.300"), "failed"),
+        (lambda net: send(net.client.eth0, "text"), "is not a packet"),
+        (lambda net: send(net.client.eth0, IP(), count=0), "a count from 1"),
+        (lambda net: Program("xdp_pass").attach(net.server), "attach() takes an interface"),
+        (lambda net: Program("xdp_pass").attach(net.server.eth0, mode="fast"), "no mode 'fast'"),
+    ],
+)
+def test_each_mistake_gets_a_sentence(net, act, sentence):
+    with pytest.raises(LabError) as caught:
+        act(net)
+    assert sentence in str(caught.value)
+    assert caught.value._render_traceback_() == [f"{type(caught.value).__name__}: {caught.value}"]
+
+
+def test_names_that_python_probes_for_are_no_mistakes(net):
+    assert not hasattr(net, "_ipython_canary_method_should_not_exist_")
+    assert not hasattr(net.client, "nonsense")
+    assert "eth0" in dir(net.client)
+    assert "client" in dir(net)
+
+
+def test_a_capture_sees_both_ends_in_order(net):
+    with capture(net) as wire:
+        net.client.ping(net.server, count=1)
+    icmp = [seen for seen in wire if ICMP in seen.packet]
+    assert [(s.interface.host.name, s.sent) for s in icmp] == [
+        ("client", True), ("server", False), ("server", True), ("client", False),
+    ]  # fmt: skip
+
+
+def test_tcpdump_loses_nothing_that_came_before_it_was_stopped(net):
+    for _ in range(5):
+        with net.server.tcpdump("eth0", "icmp") as dump:
+            net.client.ping(net.server, count=3)
+        assert "6 packets captured" in dump.output
+
+
+def test_send_fills_in_addresses(net):
+    with capture(net.server.eth0) as wire:
+        send(net.client.eth0, IP() / ICMP())
+    first = wire[0].packet
+    assert (first[Ether].src, first[Ether].dst) == (net.client.eth0.mac, net.server.eth0.mac)
+    assert (first[IP].src, first[IP].dst) == ("192.0.2.1", "192.0.2.2")
+
+
+def test_counters_subtract():
+    assert Counters(a=3, b=2) - Counters(a=1) == {"a": 2, "b": 2}
+    assert repr(Counters(a=0)) == "all counters at 0"

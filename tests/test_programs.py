@@ -1,0 +1,253 @@
+"""Every program of bpf/: that it builds, what it decides, what it counts."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import time
+
+import pytest
+from bcc import BPF
+from scapy.layers.dns import DNS, DNSQR
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6ExtHdrHopByHop
+
+from labsetup import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, Exceptions, IPv6, LabError, Program, Raw
+from labsetup.packets import frame
+from labsetup.program import SOURCES, BuildError, VerifierError
+
+PASS, DROP, ABORTED = "XDP_PASS", "XDP_DROP", "XDP_ABORTED"
+
+# What a wire may bring, and whether it is ICMP over IPv4 without a VLAN tag.
+PACKETS = {
+    "ping": (Ether() / IP() / ICMP(), True),
+    "echo reply": (Ether() / IP() / ICMP(type=0), True),
+    "large ping": (Ether() / IP() / ICMP() / Raw(b"x" * 1400), True),
+    "ping with IP options": (Ether() / IP(options=b"\x94\x04\0\0") / ICMP(), True),
+    "first fragment of a ping": (Ether() / IP(flags="MF") / ICMP() / Raw(b"x" * 8), True),
+    "later fragment of a ping": (Ether() / IP(frag=64, proto=1) / Raw(b"x" * 8), True),
+    "IPv4 header and no more": (Ether() / IP(proto=1), True),
+    "IP header that lies about its length": (Ether() / IP(ihl=15, proto=1) / Raw(b""), True),
+    "VLAN-tagged ping": (Ether() / Dot1Q(vlan=5) / IP() / ICMP(), False),
+    "TCP": (Ether() / IP() / TCP(), False),
+    "UDP": (Ether() / IP() / UDP() / DNS(qd=DNSQR(qname="example.org")), False),
+    "ARP": (Ether() / ARP(), False),
+    "ping over IPv6": (Ether() / IPv6() / ICMPv6EchoRequest(), False),
+    "IPv6 with an extension": (Ether() / IPv6() / IPv6ExtHdrHopByHop() / UDP(), False),
+    "IPv4 inside IPv6's EtherType": (Ether(type=0x86DD) / IP() / ICMP(), False),
+    "Ethernet header alone": (frame(Ether(type=0x0800))[:14], False),
+    "one byte short of an IPv4 header": (frame(Ether() / IP(proto=1))[:33], False),
+    "zeros": (b"\0" * 64, False),
+    "ones": (b"\xff" * 64, False),
+}
+
+VERDICTS = {
+    "xdp_pass": (PASS, PASS),
+    "xdp_drop": (DROP, DROP),
+    "xdp_aborted": (ABORTED, ABORTED),
+    "drop_icmp": (DROP, PASS),
+    "icmp_count": (PASS, PASS),
+    "count_shared": (PASS, PASS),
+    "count_atomic": (PASS, PASS),
+    "count_percpu": (PASS, PASS),
+}
+NO_XDP = {"exceptions"}
+XDP_SOURCES = sorted(path for path in SOURCES.glob("*.c") if path.stem not in NO_XDP)
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return {path.stem: Program(path.stem) for path in XDP_SOURCES}
+
+
+def test_every_program_has_its_verdicts_here():
+    assert {path.stem for path in XDP_SOURCES} == set(VERDICTS)
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+@pytest.mark.parametrize("kind", PACKETS)
+def test_verdict(loaded, name, kind):
+    packet, is_icmp = PACKETS[kind]
+    run = loaded[name].run(packet)
+    assert run.verdict == VERDICTS[name][0 if is_icmp else 1]
+    assert run.changes == []
+
+
+@pytest.mark.parametrize("kind", PACKETS)
+def test_icmp_count_counts_icmp_and_nothing_else(loaded, kind):
+    packet, is_icmp = PACKETS[kind]
+    counter = loaded["icmp_count"]["icmp_packets"]
+    before = counter[0].sum
+    loaded["icmp_count"].run(packet, repeat=5)
+    assert counter[0].sum - before == (5 if is_icmp else 0)
+
+
+def test_a_packet_cut_at_every_length_never_misleads(loaded):
+    whole = frame(Ether() / IP() / ICMP() / Raw(b"x" * 20))
+    for length in range(14, len(whole) + 1):
+        verdict = loaded["drop_icmp"].run(whole[:length]).verdict
+        assert verdict == (DROP if length >= 34 else PASS), length
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in XDP_SOURCES if "BPF_" not in p.read_text()], ids=lambda p: p.stem
+)
+def test_a_program_without_maps_builds_with_clang_alone(path, tmp_path):
+    command = ["clang", "-O2", "-g", "-Wall", "-Werror", "-target", "bpf", "-c", path, "-o"]
+    built = subprocess.run([*command, tmp_path / "o"], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+
+
+@pytest.mark.parametrize("path", sorted(SOURCES.glob("*.[ch]")), ids=lambda p: p.name)
+def test_a_source_is_short_and_says_what_it_does(path):
+    text = path.read_text()
+    assert re.match(r"(//|/\*) SPDX-License-Identifier: GPL-2.0-or-later", text)
+    comment = re.search(r"/\*.*?\*/", text.partition("\n")[2], re.DOTALL)
+    assert comment is not None
+    assert comment[0].count("\n") < 5
+    assert text.count("\n") <= 75
+
+
+def test_from_source_to_attached(net):
+    """The loop a reader waits for: at most 0.8 s, and near the floor that BCC sets."""
+    ours, floor = [], []
+    for _ in range(5):
+        begun = time.perf_counter()
+        Program("icmp_count").attach(net.server.eth0)
+        ours.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        bare = BPF(text=b"int bare(struct xdp_md *ctx) { return XDP_PASS; }")
+        bare.load_func(b"bare", BPF.XDP)
+        floor.append(time.perf_counter() - begun)
+        bare.cleanup()
+    assert statistics.median(ours) <= 0.8
+    assert statistics.median(ours) <= 1.6 * statistics.median(floor)
+
+
+def test_native_and_generic_mode(net):
+    program = Program("xdp_drop")
+    program.attach(net.server.eth0, mode="generic")
+    assert net.server.eth0.xdp[1] == "generic"
+    assert net.client.eth0.xdp is None
+    assert net.client.ping(net.server, count=1, wait=0.2).received == 0
+    program.attach(net.server.eth0)
+    assert net.server.eth0.xdp[1] == "native"
+    assert net.client.eth0.xdp[0] == "xdp_pass"
+    program.detach()
+    assert net.server.eth0.xdp is None
+    assert net.client.eth0.xdp is None
+    assert net.client.ping(net.server).received == 3
+
+
+def test_one_program_replaces_another_without_a_gap(net):
+    Program("xdp_drop").attach(net.server.eth0)
+    drop, later = Program("xdp_drop"), Program("xdp_pass")
+    drop.attach(net.server.eth0)
+    later.attach(net.server.eth0)
+    assert net.server.eth0.xdp[0] == "xdp_pass"
+    with pytest.raises(LabError, match="not attached"):
+        drop.detach(net.server.eth0)
+    assert "not attached" in drop.summary
+    assert "attached to server eth0 (native)" in later.summary
+
+
+def test_a_program_at_both_ends_is_nobodys_helper(net):
+    one, other = Program("xdp_pass"), Program("xdp_pass")
+    one.attach(net.server.eth0)
+    assert net.client.eth0.is_helper
+    other.attach(net.client.eth0)
+    assert not net.client.eth0.is_helper
+    one.detach()
+    assert net.client.eth0.xdp is not None
+    other.detach()
+    assert net.client.eth0.xdp is None
+    assert net.server.eth0.xdp is None
+
+
+def test_a_program_loaded_by_hand_is_not_replaced(net, tmp_path):
+    object_file = tmp_path / "xdp_drop.o"
+    net.server.run(f"clang -O2 -g -target bpf -c {SOURCES}/xdp_drop.c -o {object_file}")
+    loaded = net.server.run(f"ip link set dev eth0 xdpdrv object {object_file} section xdp")
+    assert loaded.status == 0, loaded
+    with pytest.raises(LabError, match="ip -n server link set eth0 xdp off"):
+        Program("xdp_pass").attach(net.server.eth0)
+
+
+def test_the_tracepoint_counts_our_aborted_packets_only(net):
+    net.client.ping(net.server, count=1)  # so that no ARP request comes in between
+    Program("xdp_aborted").attach(net.server.eth0)
+    net.client.ping(net.server, count=1, wait=0.2)
+    with Exceptions() as traced:
+        net.client.ping(net.server, count=2, wait=0.2)
+    assert net.server.eth0.counters["xdp_drops"] == 3
+    assert traced.of(net.server.eth0) == 2
+    assert traced.of(net.client.eth0) == 0
+
+
+BAD_C = {
+    "typo": ("retrun XDP_PASS;", BuildError, "line 3: use of undeclared identifier 'retrun'"),
+    "no bounds check": (
+        "struct ethhdr *eth = (void *)(long)ctx->data; return eth->h_proto ? XDP_DROP : XDP_PASS;",
+        VerifierError, "compare the end of what is read with data_end",
+    ),
+    "map value not checked": (
+        "u32 key = 0; u64 *v = m.lookup(&key); *v += 1; return XDP_PASS;",
+        VerifierError, "lookup() may return NULL",
+    ),
+    "a helper for other kinds of program": (
+        "return bpf_skb_vlan_pop(ctx) ? XDP_DROP : XDP_PASS;",
+        VerifierError, "a function that XDP programs may not call",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BAD_C)
+def test_bad_c_is_explained(kind):
+    body, error, sentence = BAD_C[kind]
+    source = (
+        f'#include "xdp.h"\nBPF_HASH(m, u32, u64); int bad(struct xdp_md *ctx) {{\n{body}\n}}\n'
+    )
+    with pytest.raises(error) as caught:
+        Program("bad", source)
+    assert sentence in str(caught.value)
+    assert caught.value.log
+
+
+def test_a_program_is_found_by_name_or_path(tmp_path):
+    path = tmp_path / "mine.c"
+    path.write_text("int mine(struct xdp_md *ctx) { return XDP_TX; }")
+    assert Program(path).run(b"\0" * 64).verdict == "XDP_TX"
+    with pytest.raises(LabError, match=r"bpf/ has no program 'xdp_dorp'; it has: .*xdp_drop"):
+        Program("xdp_dorp")
+    with pytest.raises(LabError, match="there is no file"):
+        Program(tmp_path / "other.c")
+    with pytest.raises(LabError, match="has no map 'x'; its maps: none"):
+        Program("xdp_pass")["x"]
+
+
+@pytest.mark.parametrize("size", [0, 13, 100_000])
+def test_a_frame_that_the_kernel_does_not_take(loaded, size):
+    with pytest.raises(LabError, match=f"a frame of {size} bytes"):
+        loaded["xdp_pass"].run(b"\0" * size)
+
+
+def test_a_verdict_that_is_none():
+    seven = Program("seven", "int seven(struct xdp_md *ctx) { return 7; }")
+    assert seven.run(b"\0" * 64).verdict == "7, which is no verdict"
+
+
+def test_changes_are_named_by_field():
+    source = """
+    int ttl(struct xdp_md *ctx) {
+        unsigned char *p = (void *)(long)ctx->data;
+        if ((void *)(p + 34) > (void *)(long)ctx->data_end) return XDP_PASS;
+        p[22]--;
+        return XDP_TX;
+    }"""
+    run = Program("ttl", source).run(Ether() / IP(ttl=64) / ICMP())
+    assert repr(run) == "XDP_TX, 42 bytes\n  IP ttl: 64 → 63"
+
+
+def test_size_is_what_the_kernel_says(loaded):
+    assert loaded["xdp_pass"].size.instructions == 2
+    assert loaded["icmp_count"].size.instructions > 20

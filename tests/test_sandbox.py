@@ -1,0 +1,232 @@
+"""The private network: what is in it, what is not, and what is left of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import nbformat
+import pytest
+from conftest import NOTEBOOKS, host_state, loaded_programs, on_host
+from jupyter_client.manager import KernelManager
+
+from labsetup import LabError, sandbox, two_hosts
+
+LOOK = """import os
+print(sorted(os.listdir("/sys/class/net")), os.readlink("/proc/thread-self/ns/net"))"""
+
+
+class Kernel:
+    """A kernel of the lab, driven as JupyterLab drives it."""
+
+    def __init__(self) -> None:
+        self.manager = KernelManager(kernel_name="xdp-lab")
+        self.manager.start_kernel(env={**os.environ, "JPY_SESSION_NAME": "a test.ipynb"})
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def send(self, kind: str, content: dict, subshell: str | None = None) -> str:
+        message = self.client.session.msg(kind, content)
+        message["header"]["subshell_id"] = subshell
+        self.client.shell_channel.send(message)
+        return message["header"]["msg_id"]
+
+    def begin(self, code: str, subshell: str | None = None) -> str:
+        return self.send("execute_request", {"code": code, "silent": False}, subshell)
+
+    def output(self, request: str) -> str:
+        """What a cell printed, once it has ended."""
+        said = ""
+        while True:
+            reply = self.client.get_iopub_msg(timeout=60)
+            if reply["parent_header"].get("msg_id") != request:
+                continue
+            content = reply["content"]
+            said += content.get("text", "") + "".join(content.get("traceback", []))
+            if reply["msg_type"] == "status" and content["execution_state"] == "idle":
+                return said
+
+    def run(self, code: str, subshell: str | None = None) -> str:
+        return self.output(self.begin(code, subshell))
+
+    def new_subshell(self) -> str:
+        message = self.client.session.msg("create_subshell_request")
+        self.client.control_channel.send(message)
+        return self.client.control_channel.get_msg(timeout=30)["content"]["subshell_id"]
+
+    @property
+    def pid(self) -> int:
+        return self.manager.provisioner.process.pid
+
+    def kill(self) -> None:
+        """kill -9, as an out-of-memory killer would."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.close()
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def kernel():
+    one = Kernel()
+    yield one
+    one.close()
+
+
+def processes_of(pid: int) -> set[int]:
+    """A process and all that descend from it."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat") as stat:
+                    parents[int(entry)] = int(stat.read().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def gone_within(pids: set[int], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not any(os.path.exists(f"/proc/{pid}/exe") and _alive(pid) for pid in pids):
+            return True
+        time.sleep(0.05)  # polls: the kernel tells nobody but a parent
+    return False
+
+
+def _alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_kernel_sees_no_interface_of_the_host_in_any_of_its_threads(kernel):
+    host = on_host("readlink", "/proc/self/ns/net").stdout.strip()
+    main = kernel.run(LOOK)
+    assert "['lo']" in main
+    assert host not in main
+    assert kernel.run(LOOK, subshell=kernel.new_subshell()) == main
+    thread = f"threading.Thread(target=exec, args=({LOOK!r},))"
+    assert kernel.run(f"import threading; t = {thread}; t.start(); t.join()") == main
+    child = f"[sys.executable, '-c', {LOOK!r}]"
+    assert "['lo']" in kernel.run(
+        f"import subprocess, sys; print(subprocess.check_output({child}, text=True))"
+    )
+
+
+CALLBACK = """
+import os, ipywidgets
+seen = []
+button = ipywidgets.Button()
+button.on_click(lambda _: seen.append(os.readlink("/proc/thread-self/ns/net")))
+print(button.comm.comm_id)
+"""
+
+
+def test_a_widget_callback_in_a_subshell_acts_inside(kernel):
+    comm = kernel.run(CALLBACK).strip()
+    kernel.send(
+        "comm_msg",
+        {"comm_id": comm, "data": {"method": "custom", "content": {"event": "click"}}},
+        subshell=kernel.new_subshell(),
+    )
+    inside = kernel.run("print(os.readlink('/proc/self/ns/net'))").strip()
+    deadline = time.monotonic() + 10
+    while (seen := kernel.run("print(seen)").strip()) == "[]" and time.monotonic() < deadline:
+        pass
+    assert seen == f"['{inside}']"
+
+
+def test_the_host_cannot_be_reached(kernel):
+    said = kernel.run("import socket; socket.create_connection(('192.0.2.200', 80), timeout=2)")
+    assert "Network is unreachable" in said
+
+
+def test_two_notebooks_do_not_collide():
+    one, other = Kernel(), Kernel()
+    try:
+        for each in (one, other):
+            assert "3 sent, 3 received" in each.run(
+                "from labsetup import *; net = two_hosts(); print(net.client.ping(net.server))"
+            )
+        assert len(sandbox.running()) >= 2
+    finally:
+        one.close()
+        other.close()
+
+
+def test_a_shutdown_request_ends_the_kernel_and_its_children(kernel):
+    kernel.run("import subprocess; p = subprocess.Popen(['sleep', '300'], start_new_session=True)")
+    pids = processes_of(kernel.pid)
+    assert len(pids) >= 3
+    kernel.manager.shutdown_kernel()
+    assert gone_within(pids, 2)
+
+
+def test_an_interrupt_reaches_the_cell(kernel):
+    request = kernel.begin("import time; time.sleep(60)")
+    time.sleep(0.5)  # lets the cell begin; there is nothing to wait for
+    kernel.manager.interrupt_kernel()
+    assert "KeyboardInterrupt" in kernel.output(request)
+    assert kernel.run("print('still here')") == "still here\n"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_nothing_is_left_after_kill_9_in_the_middle(path):
+    before, programs = host_state(), loaded_programs()
+    kernel = Kernel()
+    cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    for source in cells[: len(cells) // 2]:
+        kernel.run(source)
+    kernel.run("import subprocess; subprocess.Popen('sleep 300 & sleep 300', shell=True)")
+    kernel.run("net.client.start('sleep 300')")
+    kernel.begin("import time; time.sleep(60)")
+    pids = processes_of(kernel.pid)
+    assert len(pids) >= 5
+    kernel.kill()
+    assert gone_within(pids, 2)
+    deadline = time.monotonic() + 2
+    while loaded_programs() != programs and time.monotonic() < deadline:
+        time.sleep(0.1)  # polls: the kernel frees programs in the background
+    assert loaded_programs() == programs
+    assert host_state() == before
+
+
+def test_without_the_sandbox_nothing_is_built():
+    said = on_host(sys.executable, "-c", "import labsetup; labsetup.two_hosts()")
+    assert said.returncode != 0
+    assert "not in the lab's private network" in said.stderr
+
+
+def test_a_host_of_an_older_network_says_so():
+    old = two_hosts()
+    two_hosts()
+    with pytest.raises(LabError, match="its network was built anew"):
+        old.client.ping("192.0.2.2")
+
+
+def test_a_block_in_a_namespace_stays_in_its_thread():
+    two_hosts()
+    here = os.readlink("/proc/thread-self/ns/net")
+    with sandbox.in_namespace("client"):
+        assert os.readlink("/proc/thread-self/ns/net") != here
+        elsewhere = []
+        thread = threading.Thread(
+            target=lambda: elsewhere.append(os.readlink("/proc/thread-self/ns/net"))
+        )
+        thread.start()
+        thread.join()
+        assert elsewhere == [os.readlink("/proc/thread-self/ns/net")]
+    assert os.readlink("/proc/thread-self/ns/net") == here
