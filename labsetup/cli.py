@@ -162,7 +162,7 @@ def shell(arguments: argparse.Namespace) -> int:
     if arguments.notebook:
         found = [one for one in found if one.name.startswith(arguments.notebook)] or found
     chosen = found[0] if len(found) == 1 else _choose(found)
-    entry = ["nsenter", "-t", str(chosen.pid), "--mount", "--pid"]
+    entry = ["nsenter", "-t", str(chosen.pid), "--mount", "--pid", "--root"]
     if arguments.host:
         if arguments.host not in chosen.hosts():
             has = ", ".join(chosen.hosts()) or "none yet; run the cell that makes the network"

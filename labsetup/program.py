@@ -180,15 +180,15 @@ class Program:
     def _verifier_error(self, log: str) -> BuildError:
         lines = [line for line in log.splitlines() if line.strip()]
         quoted = [line.removeprefix("; ").strip() for line in lines if line.startswith("; ")]
-        place = f"at «{quoted[-1].split(' @ ')[0]}» " if quoted else ""
+        place = f" at «{quoted[-1].split(' @ ')[0]}»" if quoted else ""
         for pattern, meaning in REFUSALS:
             if re.search(pattern, log):
-                return VerifierError(f"the verifier refused {self.name}: {place}{meaning}", log)
+                return VerifierError(f"the verifier refused {self.name}{place}: {meaning}", log)
         words = [
             x for x in lines if not re.match(r"processed|verification time|stack depth|HINT", x)
         ]
         return VerifierError(
-            f"the verifier refused {self.name} {place}with these words: "
+            f"the verifier refused {self.name}{place} with these words: "
             f"{words[-1] if words else 'none'}",
             log,
         )

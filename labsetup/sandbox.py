@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import shutil
@@ -17,6 +18,7 @@ import signal
 import socket
 import struct
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +43,7 @@ class LabError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """IPython prints these lines instead of a traceback through the lab's own code."""
-        return [f"{type(self).__name__}: {self}"]
+        return textwrap.wrap(f"{type(self).__name__}: {self}", width=96, break_long_words=False)
 
 
 def _call(function: str, *args: object) -> None:
@@ -90,7 +92,7 @@ def enter() -> None:
     NETNS.mkdir(parents=True, exist_ok=True)
     try:
         _call("unshare", CLONE_NEWNET | CLONE_NEWNS)
-        _mount(None, "/", None, MS_REC | MS_PRIVATE)
+        _make_mounts_private()
         _mount("tmpfs", str(NETNS), "tmpfs")
         # /sys shows the network namespace it was mounted in, so the host's would show its NICs.
         _mount("sysfs", "/sys", "sysfs")
@@ -104,6 +106,19 @@ def enter() -> None:
     with contextlib.suppress(OSError):  # a kernel without tracing: only XDP_ABORTED's trace is lost
         _mount("tracefs", "/sys/kernel/tracing", "tracefs")
     _inside = True
+
+
+def _make_mounts_private() -> None:
+    """Keep what is mounted from here on out of the namespace that we came from."""
+    try:
+        _mount(None, "/", None, MS_REC | MS_PRIVATE)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # In a chroot / is no mount point; then each mount that is visible there, one by one.
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            escaped = line.split()[4]
+            _mount(None, escaped.encode().decode("unicode_escape"), None, MS_PRIVATE)
 
 
 def _loopback_up() -> None:
@@ -175,19 +190,9 @@ def become_init() -> None:
     if unshare is None:
         raise LabError("the command unshare is missing; type: apt-get install util-linux")
     os.environ["XDP_LAB_INIT"] = "1"
-    os.execv(
-        unshare,
-        [
-            unshare,
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "--",
-            sys.executable,
-            *sys.orig_argv[1:],
-        ],
-    )
+    # Only /proc is mounted here, and unshare makes it private; the rest is for enter().
+    options = ["--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "unchanged"]
+    os.execv(unshare, [unshare, *options, "--", sys.executable, *sys.orig_argv[1:]])
 
 
 @dataclass(frozen=True)

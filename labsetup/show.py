@@ -24,6 +24,7 @@ INK = "var(--jp-ui-font-color1, currentColor)"
 FAINT = "var(--jp-ui-font-color2, gray)"
 LINE = "var(--jp-border-color1, #9e9e9e)"
 CODE = "var(--jp-code-font-family, monospace)"
+CODE_SIZE = "var(--jp-code-font-size, 13px)"
 XDP = "#d17a00"  # an orange that stands out from both a white and a black page
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")  # Okabe and Ito, colour-blind safe
 MARKS = ("o", "s", "^", "D", "v")
@@ -241,7 +242,8 @@ def code_html(source: str) -> str:
         safe = html.escape(text, quote=False)
         parts.append(f'<span style="color:{colour}">{safe}</span>' if colour else safe)
     return (
-        f'<pre style="font-family:{CODE};line-height:1.35;tab-size:4;overflow-x:auto">'
+        f'<pre style="font-family:{CODE};font-size:{CODE_SIZE};'
+        f'line-height:1.35;tab-size:4;margin:0 0 8px;padding:0;overflow-x:auto">'
         f"{''.join(parts).rstrip()}</pre>"
     )
 
@@ -250,7 +252,7 @@ def program_html(program: Any) -> str:
     """A program: its C, its size, where it is attached."""
     return (
         f"{code_html(program.source)}"
-        f'<p style="color:{FAINT};margin:0">{html.escape(program.summary)}</p>'
+        f'<p style="color:{FAINT};font-size:{CODE_SIZE};margin:0">{html.escape(program.summary)}</p>'
     )
 
 
@@ -295,7 +297,7 @@ class Watch:
         self._sources = dict(sources)
         self.times: list[float] = []
         self.values: dict[str, list[float]] = {name: [] for name in sources}
-        self._image = ipywidgets.Image(format="png")
+        self._image = ipywidgets.Image(format="png", layout={"max_width": "700px"})
         self._caption = ipywidgets.HTML()
         display(ipywidgets.VBox([self._image, self._caption]))
         self._task = asyncio.ensure_future(self._run(seconds, every))

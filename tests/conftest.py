@@ -12,15 +12,16 @@ REPO = Path(__file__).parent.parent
 LAB = REPO / "labsetup" / "lab"
 NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 
-_HOST = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in ("net", "mnt")]
+_HOST = [os.open(path, os.O_RDONLY) for path in ("/proc/self/ns/net", "/proc/self/ns/mnt", "/")]
 
 
 def on_host(*command: str | Path, **options) -> subprocess.CompletedProcess[str]:
-    """Run a command in the network and with the mounts that this process had at first."""
-    net, mounts = (f"/proc/self/fd/{file}" for file in _HOST)
+    """Run a command in the network with the mounts and the root that this process had at first."""
+    kinds = zip(("net", "mount", "root"), _HOST, strict=True)
+    enter = ["nsenter", *(f"--{kind}=/proc/self/fd/{file}" for kind, file in kinds), f"--wd={REPO}"]
     return subprocess.run(
-        ["nsenter", f"--net={net}", f"--mount={mounts}", f"--wd={REPO}", "--", *map(str, command)],
-        text=True, capture_output=True, pass_fds=_HOST, check=False, timeout=300, **options,
+        [*enter, "--", *map(str, command)], pass_fds=_HOST, text=True, capture_output=True,
+        check=False, timeout=300, **options,
     )  # fmt: skip
 
 
