@@ -250,10 +250,9 @@ def code_html(source: str) -> str:
 
 def program_html(program: Any) -> str:
     """A program: its C, its size, where it is attached."""
-    return (
-        f"{code_html(program.source)}"
-        f'<p style="color:{FAINT};font-size:{CODE_SIZE};margin:0">{html.escape(program.summary)}</p>'
-    )
+    style = f"color:{FAINT};font-size:{CODE_SIZE};margin:0"
+    summary = html.escape(program.summary)
+    return f'{code_html(program.source)}<p style="{style}">{summary}</p>'
 
 
 # A figure without a ground of its own, in a grey that is readable on white and on black.
