@@ -40,10 +40,9 @@ def host_state() -> dict[str, str]:
     return {what: on_host(*command.split()).stdout for what, command in asked.items()}
 
 
-def loaded_programs() -> set[str]:
-    """The XDP programs loaded on this machine, in whatever namespace."""
-    lines = on_host("bpftool", "prog", "show").stdout.splitlines()
-    return {line for line in lines if line[:1].isdigit() and ": xdp " in line}
+def is_loaded(name: str) -> bool:
+    """Whether a BPF program of this name is loaded anywhere on this machine."""
+    return f" name {name} " in on_host("bpftool", "prog", "show").stdout
 
 
 @pytest.fixture(scope="session", autouse=True)
