@@ -117,8 +117,9 @@ def _make_mounts_private() -> None:
             raise
         # In a chroot / is no mount point; then each mount that is visible there, one by one.
         for line in Path("/proc/self/mountinfo").read_text().splitlines():
-            escaped = line.split()[4]
-            _mount(None, escaped.encode().decode("unicode_escape"), None, MS_PRIVATE)
+            point = line.split()[4].encode().decode("unicode_escape")
+            with contextlib.suppress(OSError):  # one that lies hidden under a later mount
+                _mount(None, point, None, MS_PRIVATE)
 
 
 def _loopback_up() -> None:
