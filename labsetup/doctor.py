@@ -215,8 +215,8 @@ def examine() -> Iterator[Check]:
             yield Check(name, True, needed, look())
         except _Missing as missing:
             yield Check(name, False, needed, str(missing), missing.mend)
-        except (LabError, OSError, subprocess.SubprocessError, ImportError) as error:
-            yield Check(name, False, needed, str(error))
+        except Exception as error:
+            yield Check(name, False, needed, f"{error}" or type(error).__name__)
 
 
 class Report(list[Check]):

@@ -14,10 +14,14 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bcc.libbcc import lib
+from bcc.libbcc import lib as _bccs_own
 
 from .sandbox import LabError
 
+# A handle of our own on BCC's library: newer BCCs declare some of these functions themselves,
+# for types of theirs.
+lib = ctypes.CDLL(_bccs_own._name, use_errno=True)
+lib.bpf_num_tables.argtypes = [ctypes.c_void_p]
 lib.bpf_table_name.restype = ctypes.c_char_p
 lib.bpf_table_name.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 
