@@ -9,6 +9,10 @@ from typing import Any
 from . import libbpf
 from .sandbox import LabError
 
+# enum bpf_map_type, linux/bpf.h: hash, array, their per-CPU and LRU forms, LPM trie.
+READABLE = {1, 2, 5, 6, 9, 10, 11}
+SMALL = 1024
+
 
 class PerCPU(tuple[int, ...]):
     """One value of a per-CPU map: a copy for each possible CPU, in order of CPU number.
@@ -42,6 +46,11 @@ class Map(MutableMapping[Any, Any]):
     def id(self) -> int:
         """The number by which `bpftool map` finds it."""
         return libbpf.map_id(self._table.map_fd)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether all its entries can be read between two packets."""
+        return self._table.ttype in READABLE and self._table.max_entries <= SMALL
 
     def _key(self, key: Any) -> Any:
         kind = self._table.Key

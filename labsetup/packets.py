@@ -9,9 +9,11 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from scapy.fields import ConditionalField
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
@@ -72,34 +74,88 @@ def frame(packet: Packet | bytes, between: Interface | None = None) -> bytes:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A header field, or a stretch of bytes, that differs between two frames."""
+class Field:
+    """A header field of a frame, and what it became.
 
-    field: str
-    before: object
-    after: object
+    Attributes:
+        layer: the header, by scapy's name.
+        name: the field, likewise.
+        before: its value in words.
+        after: its value in the later frame; the same where nothing changed.
+    """
+
+    layer: str
+    name: str
+    before: str
+    after: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the two frames differ here."""
+        return self.before != self.after
 
     def __repr__(self) -> str:
-        return f"{self.field}: {self.before} → {self.after}"
+        return f"{self.layer} {self.name}: {self.before} → {self.after}"
 
 
-def differences(before: bytes, after: bytes) -> list[Change]:
-    """What differs between two frames, by header field where scapy knows the headers."""
+def compare(before: bytes, after: bytes) -> list[Field]:
+    """Two frames, field by field; where their headers are not the same ones, as a whole.
+
+    A checksum is followed by whether it is right; one that cannot be checked (of a fragment, or
+    in a frame that was cut off) is not.
+    """
     old, new = Ether(before), Ether(after)
-    old_layers, new_layers = old.layers(), new.layers()
-    if before == after:
-        return []
-    if old_layers != new_layers:
-        return [Change("headers", _names(old_layers), _names(new_layers))]
-    changes = []
-    for number, layer in enumerate(old_layers):
-        one, other = old.getlayer(number), new.getlayer(number)
+    if old.layers() != new.layers():
+        return [Field("frame", "headers", *(_names(p.layers()) for p in (old, new)))]
+    fields = []
+    for number, layer in enumerate(old.layers()):
+        one = old.getlayer(number)
         for field in one.fields_desc:
-            values = [part.getfieldval(field.name) for part in (one, other)]
-            if values[0] != values[1]:
-                shown = [field.i2repr(one, value) for value in values]
-                changes.append(Change(f"{layer.__name__} {field.name}", *shown))
-    return changes or [Change("bytes", before.hex(), after.hex())]
+            if isinstance(field, ConditionalField) and not field._evalcond(one):
+                continue
+            shown = [_words(whole, number, field) for whole in (old, new)]
+            if shown not in (["", ""], ["[]", "[]"]):  # flags not set, no options
+                fields.append(Field(layer.__name__, field.name, *shown))
+    if before != after and not any(field.changed for field in fields):
+        fields.append(Field("frame", "bytes", before.hex(), after.hex()))
+    return fields
+
+
+def differences(before: bytes, after: bytes) -> list[Field]:
+    """The fields in which two frames differ."""
+    return [field for field in compare(before, after) if field.changed]
+
+
+def _words(whole: Packet, number: int, field: Any) -> str:
+    layer = whole.getlayer(number)
+    value = layer.getfieldval(field.name)
+    words = value.hex() if isinstance(value, bytes) else str(field.i2repr(layer, value)).strip("'")
+    if field.name in CHECKSUMS and value is not None:
+        words += {True: " (right)", False: " (wrong)", None: ""}[
+            _is_right(whole, number, field.name)
+        ]
+    return words
+
+
+CHECKSUMS = {"chksum", "cksum"}
+
+
+def _is_right(whole: Packet, number: int, name: str) -> bool | None:
+    """Whether a checksum is what scapy computes; None where it cannot be known."""
+    layer = whole.getlayer(number)
+    if not isinstance(layer, IP):
+        ip = whole.getlayer(IP)
+        fragment = (ip is not None and (ip.frag or ip.flags.MF)) or IPv6ExtHdrFragment in whole
+        length = ip.len if ip is not None else whole[IPv6].plen + 40 if IPv6 in whole else 0
+        network = ip if ip is not None else whole.getlayer(IPv6)
+        if network is None or fragment or len(bytes(network)) < length:
+            return None
+        if isinstance(layer, UDP) and layer.chksum == 0:
+            return None  # the sender made none
+    fresh = whole.copy()
+    setattr(fresh.getlayer(number), name, None)
+    again = Ether(bytes(fresh)).getlayer(number)
+    return again is not None and again.getfieldval(name) == layer.getfieldval(name)
 
 
 def _names(layers: Sequence[type[Packet]]) -> str:

@@ -6,9 +6,9 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Barrier
 
@@ -19,7 +19,7 @@ from scapy.packet import Packet
 from . import libbpf, sandbox, show
 from .hosts import Interface
 from .maps import Map
-from .packets import Change, differences, frame
+from .packets import Field, compare, frame
 from .sandbox import LabError
 
 SOURCES = Path(__file__).parent.parent / "bpf"
@@ -80,28 +80,39 @@ class VerifierError(BuildError):
 
 @dataclass(frozen=True)
 class Run:
-    """What a program did to one packet.
+    """What a program did to one packet: a journey of one hop.
 
     Attributes:
+        program: its name.
         verdict: such as ``"XDP_DROP"``.
         before: the frame that went in.
         after: the frame as the program left it.
         ns: nanoseconds a run took; about 30 are the measurement's own.
+        maps: for each map entry that the run changed, its value before and after.
     """
 
+    program: str
     verdict: str
     before: bytes
     after: bytes
-    ns: int
+    ns: int = 0
+    maps: Mapping[str, tuple[object, object]] = field(default_factory=dict)
 
     @property
-    def changes(self) -> list[Change]:
+    def fields(self) -> list[Field]:
+        """Every header field, before and after."""
+        return compare(self.before, self.after)
+
+    @property
+    def changes(self) -> list[Field]:
         """The header fields that the program changed."""
-        return differences(self.before, self.after)
+        return [one for one in self.fields if one.changed]
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {"text/html": show.run_html(self), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        changes = [f"  {change!r}" for change in self.changes] or ["  unchanged"]
-        return "\n".join([f"{self.verdict}, {len(self.before)} bytes", *changes])
+        return show.run_text(self)
 
 
 class Program:
@@ -114,12 +125,13 @@ class Program:
         size: instructions as the kernel runs them, and bytes of machine code.
     """
 
-    def __init__(self, name: str | Path, source: str | None = None) -> None:
+    def __init__(self, name: str | Path, source: str | None = None, capture: bool = False) -> None:
         """Compile and load.
 
         Args:
             name: a program of ``bpf/`` such as ``"xdp_drop"``, or the path of a ``.c`` file.
             source: C to use instead of a file; *name* then only names it.
+            capture: put ``bpf/capture.c`` around it, so that `record` sees each packet.
 
         Raises:
             BuildError: with clang's first complaint.
@@ -130,18 +142,21 @@ class Program:
         self.source = self.path.read_text() if self.path else str(source)
         self._attached: dict[Interface, str] = {}
         sandbox.require()
+        entry = self._entry()
+        text = _captured(self.source, entry) if capture else self.source
+        self.captures = capture
         with libbpf.captured_stderr() as said:
             try:
-                self._bpf = BPF(text=self.source.encode(), cflags=[f"-I{SOURCES}"])
+                self._bpf = BPF(text=text.encode(), cflags=[f"-I{SOURCES}"])
             except Exception as error:  # BCC raises nothing more particular
                 self._bpf, trouble = None, error
         if self._bpf is None:
             raise self._build_error(said[0] or str(trouble))
         with libbpf.captured_stderr() as said:
             try:
-                self._function = self._bpf.load_func(self._entry().encode(), BPF.XDP)
-            except LabError:
-                raise
+                self._function = self._bpf.load_func(
+                    b"capture" if capture else entry.encode(), BPF.XDP
+                )
             except Exception as error:
                 self._function, trouble = None, error
         if self._function is None:
@@ -149,7 +164,9 @@ class Program:
         self.fd: int = self._function.fd
         self.size = libbpf.facts(self.fd)
         names = libbpf.table_names(self._bpf.module)
-        self.maps = {table: Map(table, self._bpf[table.encode()]) for table in names}
+        self.maps = {
+            table: Map(table, self._bpf[table.encode()]) for table in names if table != "records"
+        }
 
     def _entry(self) -> str:
         names = re.findall(r"^int\s+(\w+)\s*\(\s*struct\s+xdp_md\b", self.source, re.MULTILINE)
@@ -266,7 +283,7 @@ class Program:
         if not 1 <= repeat <= 10_000_000:
             raise LabError(f"run() takes a repeat from 1 to 10,000,000, not {repeat}")
         raw = frame(packet)
-
+        before = self._entries() if repeat == 1 and not cpus else {}
         together = Barrier(len(cpus or [0]), timeout=10)
 
         def run_on(cpu: int | None) -> tuple[int, bytes, int]:
@@ -290,7 +307,18 @@ class Program:
             ) from None
         verdict, after, _ = results[0]
         name = VERDICTS[verdict] if verdict < len(VERDICTS) else f"{verdict}, which is no verdict"
-        return Run(name, raw, after, sum(ns for *_, ns in results) // len(results))
+        changed = {}
+        if before:
+            now = self._entries()
+            changed = {k: (before.get(k), v) for k, v in now.items() if before.get(k) != v}
+            changed |= {k: (v, None) for k, v in before.items() if k not in now}
+        ns = sum(ns for *_, ns in results) // len(results)
+        return Run(self.name, name, raw, after, ns, changed)
+
+    def _entries(self) -> dict[str, object]:
+        """Every entry of the maps that are small enough to be read at each run."""
+        small = [one for one in self.maps.values() if one.is_small]
+        return {"": None} | {f"{m.name}[{k}]": v for m in small for k, v in m.items()}
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         return {"text/html": show.program_html(self), "text/plain": repr(self)}
@@ -317,43 +345,6 @@ def _put_helper(interface: Interface) -> None:
         os.close(fd)
 
 
-class Exceptions:
-    """Counts what programs leave at the tracepoint xdp:xdp_exception, while its block runs.
-
-    The tracepoint belongs to the whole machine; `of` counts one program's events only.
-    """
-
-    def __init__(self) -> None:
-        sandbox.require()
-        self._bpf: BPF | None = None
-        self._counts: dict[int, int] = {}
-
-    def __enter__(self) -> Exceptions:
-        with libbpf.captured_stderr() as said:
-            try:
-                self._bpf = BPF(text=(SOURCES / "exceptions.c").read_bytes())
-            except Exception:  # BCC raises nothing more particular, and explains on stderr
-                self._bpf = None
-        if self._bpf is None:
-            reason = (said[0].strip().splitlines() or ["no reason given"])[-1]
-            raise LabError(
-                f"this kernel has no tracepoint xdp:xdp_exception ({reason}); the counter "
-                "xdp_drops of `counters` still counts the packets"
-            )
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        assert self._bpf is not None
-        table = self._bpf[b"exceptions"]
-        self._counts = {key.value: value.value for key, value in table.items()}
-        self._bpf.cleanup()
-
-    def of(self, interface: Interface) -> int:
-        """How many packets the program that is now on an interface had aborted."""
-        attached = interface.xdp
-        return self._counts.get(attached[2], 0) if attached else 0
-
-
 def _attach(interface: Interface, fd: int, flags: int, name: str) -> None:
     with interface.host.inside():
         try:
@@ -366,6 +357,12 @@ def _attach(interface: Interface, fd: int, flags: int, name: str) -> None:
                     f"it off first: ip -n {interface.host.name} link set {interface.name} xdp off"
                 ) from None
             raise LabError(f"the kernel refused {name} on {where}: {error.strerror}") from None
+
+
+def _captured(source: str, entry: str) -> str:
+    """A program's C with ``bpf/capture.c`` behind it, which calls it as an inline function."""
+    inline = re.sub(rf"^int(?=\s+{entry}\s*\()", "static __always_inline int", source, flags=re.M)
+    return f"{inline}\n#define CAPTURED {entry}\n{(SOURCES / 'capture.c').read_text()}"
 
 
 def _find(name: str | Path) -> Path:

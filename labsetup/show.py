@@ -14,7 +14,8 @@ import html
 import io
 import re
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from pygments.lexers import CLexer
@@ -253,6 +254,102 @@ def program_html(program: Any) -> str:
     style = f"color:{FAINT};font-size:{CODE_SIZE};margin:0"
     summary = html.escape(program.summary)
     return f'{code_html(program.source)}<p style="{style}">{summary}</p>'
+
+
+def run_text(run: Any) -> str:
+    """What became of one packet: the verdict, each header with its fields, the map entries."""
+    same = "" if run.changes else ", unchanged"
+    lines = [f"{run.program}: {run.verdict}, {len(run.after)} bytes{same}"]
+    lines += _layers_text(run.fields)
+    lines += [f"  {entry}: {before} → {after}" for entry, (before, after) in run.maps.items()]
+    return "\n".join(lines)
+
+
+def _layers_text(fields: Sequence[Any]) -> list[str]:
+    lines = []
+    for layer, members in groupby(fields, key=lambda field: field.layer):
+        shown = [
+            f"{f.name}={f.before} → {f.after}" if f.changed else f"{f.name}={f.before}"
+            for f in members
+        ]
+        lines.append(f"  {layer:6} {'  '.join(shown)}")
+    return lines
+
+
+def run_html(run: Any) -> str:
+    """The same as a picture: a row a header, a box a field, what changed in colour and bold."""
+    return _hop_html(f"{run.program}: {run.verdict}", len(run.after), run.fields, run.maps)
+
+
+def _hop_html(
+    title: str, size: int, fields: Sequence[Any], maps: Mapping[str, tuple[object, object]]
+) -> str:
+    same = "" if any(field.changed for field in fields) else ", unchanged"
+    rows = [
+        f'<div><b style="font-family:{CODE}">{html.escape(title)}</b>, {size} bytes{same}</div>'
+    ]
+    for layer, members in groupby(fields, key=lambda field: field.layer):
+        boxes = "".join(_field_html(field) for field in members)
+        rows.append(
+            '<div style="display:flex;align-items:stretch;margin-top:3px">'
+            f'<div style="flex:0 0 72px;font-weight:600;padding-top:2px">{html.escape(layer)}</div>'
+            f'<div style="display:flex;flex-wrap:wrap;gap:3px">{boxes}</div></div>'
+        )
+    rows += [
+        f'<div style="margin-top:3px;font-family:{CODE}">{html.escape(entry)}: '
+        f"{html.escape(str(before))} → <b>{html.escape(str(after))}</b></div>"
+        for entry, (before, after) in maps.items()
+    ]
+    return f'<div style="color:{INK};font-size:12px;line-height:1.35">{"".join(rows)}</div>'
+
+
+def _field_html(field: Any) -> str:
+    value = html.escape(field.before)
+    style = f"border:1px solid {LINE};border-radius:3px;padding:1px 5px"
+    if field.changed:
+        value = f"{value} → <b>{html.escape(field.after)}</b>"
+        style += f";border-color:{XDP};background:{XDP}38"
+    return (
+        f'<div style="{style}"><div style="color:{FAINT};font-size:10px">{html.escape(field.name)}'
+        f'</div><div style="font-family:{CODE}">{value or "&nbsp;"}</div></div>'
+    )
+
+
+def _hops(journey: Any) -> Iterator[tuple[Any, str, list[Any]]]:
+    """Each hop, its size in words, and its fields: at first all, then those that changed."""
+    for number, hop in enumerate(journey.hops):
+        shown = [field for field in hop.fields if field.changed or number == 0]
+        yield hop, f"{len(hop.after)} bytes{'' if shown else ', as before'}", shown
+
+
+def journey_text(journey: Any) -> str:
+    """A packet's way through a network, a paragraph a hop."""
+    lines = []
+    for hop, size, fields in _hops(journey):
+        lines += [f"{hop.title}, {size}", *_layers_text(fields)]
+    return "\n".join(lines) or "the packet was not seen anywhere"
+
+
+def journey_html(journey: Any) -> str:
+    """The same with a box a field; a hop at an XDP program has a bar in colour."""
+    parts = [
+        f'<div style="border-left:4px solid {XDP if hop.is_xdp else LINE};padding:4px 10px">'
+        f"{_hop_html(hop.title, size, fields, {})}</div>"
+        for hop, size, fields in _hops(journey)
+    ]
+    return "".join(parts) or "<p>the packet was not seen anywhere</p>"
+
+
+def account_text(balances: Sequence[Any]) -> str:
+    """A table of what came in and what became of it, an interface a row."""
+    kinds = ("received", "passed", "dropped", "aborted", "sent_back", "redirected", "missing")
+    width = max(len(row.where) for row in balances)
+    lines = [" " * width + "".join(f"{kind.replace('_', ' '):>12}" for kind in kinds)]
+    lines += [
+        f"{row.where:{width}}" + "".join(f"{getattr(row, kind):>12}" for kind in kinds)
+        for row in balances
+    ]
+    return "\n".join(lines)
 
 
 # A figure without a ground of its own, in a grey that is readable on white and on black.

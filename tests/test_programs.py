@@ -50,6 +50,7 @@ VERDICTS = {
     "count_shared": (PASS, PASS),
     "count_atomic": (PASS, PASS),
     "count_percpu": (PASS, PASS),
+    "capture": (PASS, PASS),
 }
 NO_XDP = {"exceptions"}
 XDP_SOURCES = sorted(path for path in SOURCES.glob("*.c") if path.stem not in NO_XDP)
@@ -245,7 +246,17 @@ def test_changes_are_named_by_field():
         return XDP_TX;
     }"""
     run = Program("ttl", source).run(Ether() / IP(ttl=64) / ICMP())
-    assert repr(run) == "XDP_TX, 42 bytes\n  IP ttl: 64 → 63"
+    assert [repr(field) for field in run.changes] == [
+        "IP ttl: 64 → 63",
+        "IP chksum: 0xf6dc (right) → 0xf6dc (wrong)",
+    ]
+    for words in (
+        "ttl: XDP_TX, 42 bytes\n",
+        "ttl=64 → 63",
+        "chksum=0xf6dc (right) → 0xf6dc (wrong)",
+    ):
+        assert words in repr(run)
+    assert "<b>63</b>" in run._repr_mimebundle_()["text/html"]
 
 
 def test_size_is_what_the_kernel_says(loaded):

@@ -1,0 +1,157 @@
+"""What becomes of packets at XDP programs: recorded, followed, balanced."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import pytest
+from scapy.utils import rdpcap
+
+from labsetup import (
+    ICMP,
+    IP,
+    UDP,
+    Dot1Q,
+    Ether,
+    LabError,
+    Program,
+    Raw,
+    account,
+    journey,
+    record,
+    send,
+)  # fmt: skip
+from labsetup.packets import compare, frame
+
+SWAP = """#include "xdp.h"
+int swap(struct xdp_md *ctx)
+{
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return XDP_DROP;
+	unsigned char mac[ETH_ALEN];
+	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
+	return XDP_TX;
+}
+"""
+
+
+def balances(law, where):
+    return next(row for row in law.balances if row.where == where)
+
+
+def test_a_record_sees_what_tcpdump_does_not(net, tmp_path):
+    net.client.ping(net.server, count=1)
+    drop = Program("xdp_drop", capture=True)
+    drop.attach(net.server.eth0)
+    with net.server.tcpdump() as dump, record(drop) as seen:
+        for size in (0, 1, 500, 1400):
+            send(net.client.eth0, IP() / UDP(sport=4000, dport=4001) / Raw(b"x" * size))
+    assert "0 packets captured" in dump.output
+    assert [fate.verdict for fate in seen] == ["XDP_DROP"] * 4
+    assert [len(fate.packet[UDP].payload) for fate in seen] == [0, 1, 500, 1400]
+    path = tmp_path / "seen.pcap"
+    seen.save(path)
+    assert [bytes(p) for p in rdpcap(str(path))] == [fate.before for fate in seen]
+    said = subprocess.run(["tcpdump", "-nr", path], capture_output=True, text=True, check=True)
+    lengths = [line.rpartition("length ")[2] for line in said.stdout.splitlines()]
+    assert lengths == ["0", "1", "500", "1400"]
+    assert seen.lost == 0
+
+
+def test_a_record_holds_what_the_program_changed(net):
+    swap = Program("swap", SWAP, capture=True)
+    swap.attach(net.server.eth0)
+    with record(swap) as seen:
+        send(net.client.eth0, IP() / ICMP(type=0))
+    assert seen[0].verdict == "XDP_TX"
+    assert seen[0].after[:6] == seen[0].before[6:12]
+    with record(swap) as later:
+        pass
+    assert list(later) == []
+    assert repr(later) == "no packet met the program"
+
+
+def test_a_program_with_capture_decides_as_without():
+    for name in ("xdp_pass", "drop_icmp", "icmp_count"):
+        for packet in (Ether() / IP() / ICMP(), Ether() / IP() / UDP(), Ether() / Dot1Q() / IP()):
+            assert (
+                Program(name, capture=True).run(packet).verdict == Program(name).run(packet).verdict
+            )
+
+
+def test_a_record_needs_a_program_that_captures():
+    with pytest.raises(LabError, match=r"type: Program\('xdp_pass', capture=True\)"):
+        record(Program("xdp_pass"))
+
+
+def test_a_journey_there_and_back(net):
+    swap = Program("swap", SWAP, capture=True)
+    swap.attach(net.server.eth0)
+    way = journey(net, net.client.eth0, IP() / ICMP(type=0))
+    assert [hop.title for hop in way.hops] == [
+        "client eth0: leaves the host",
+        "server eth0: swap, XDP_TX",
+        "client eth0: reaches the stack",
+    ]
+    assert [field.name for field in way.hops[1].fields if field.changed] == ["dst", "src"]
+    bundle = way._repr_mimebundle_()
+    for words in ("swap, XDP_TX", "02:00:00:00:02:00 → ", "as before"):
+        assert words in bundle["text/plain"]
+        assert words in bundle["text/html"]
+
+
+def test_checksums_are_judged():
+    good = frame(Ether() / IP() / UDP() / Raw(b"abc"))
+    bad = frame(Ether() / IP() / UDP(chksum=1) / Raw(b"abc"))
+    (change,) = [one for one in compare(good, bad) if one.changed]
+    assert change.name == "chksum"
+    assert change.before.endswith("(right)")
+    assert change.after == "0x1 (wrong)"
+    fragment = compare(*[frame(Ether() / IP(flags="MF") / UDP(chksum=1))] * 2)
+    assert [f.before for f in fragment if (f.layer, f.name) == ("UDP", "chksum")] == ["0x1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fate"),
+    [("xdp_pass", "passed"), ("xdp_drop", "dropped"), ("xdp_aborted", "aborted")],
+)
+def test_every_packet_has_one_fate(net, name, fate):
+    Program(name).attach(net.server.eth0)
+    law = account(net)
+    send(net.client.eth0, IP() / ICMP(type=0), count=1000)
+    time.sleep(0.1)  # the other CPU may still be taking them in
+    row = balances(law, "server eth0")
+    assert (row.received, getattr(row, fate), row.missing) == (1000, 1000, 0)
+    law.check()
+
+
+def test_packets_sent_back_are_accounted_for_at_both_ends(net):
+    Program("swap", SWAP).attach(net.server.eth0)
+    law = account(net)
+    send(net.client.eth0, IP() / ICMP(type=0), count=10)
+    time.sleep(0.1)  # the other CPU may still be taking them in
+    assert balances(law, "server eth0").sent_back == 10
+    assert balances(law, "client eth0").passed == 10
+    law.check()
+
+
+def test_a_packet_without_a_fate_is_found(net):
+    lose = Program("lose", "int lose(struct xdp_md *ctx) { return XDP_REDIRECT; }")
+    lose.attach(net.server.eth0)
+    law = account(net)
+    send(net.client.eth0, IP() / ICMP(), count=5)
+    time.sleep(0.1)  # the other CPU may still be taking them in
+    with pytest.raises(LabError, match="received 5 packets, and 5 of them have no"):
+        law.check()
+    assert repr(law).splitlines()[2].split()[-1] == "5"
+
+
+def test_a_run_tells_what_it_changed_in_maps():
+    run = Program("icmp_count").run(Ether() / IP() / ICMP())
+    ((entry, (before, after)),) = run.maps.items()
+    assert entry == "icmp_packets[0]"
+    assert (before.sum, after.sum) == (0, 1)
