@@ -45,14 +45,13 @@ def start(arguments: argparse.Namespace) -> int:
             "--ServerApp.use_redirect_file=False",
             f"--browser=runuser {keep} xdg-open %s &",
         ]
+    os.chdir(REPO)  # where its terminals open
     _say("JupyterLab starts; open the URL that it prints. Ctrl-C twice ends it.")
-    os.execv(command[0], [*command, *arguments.jupyter])
+    os.execv(command[0], [*command, *arguments.theirs])
 
 
 def test(arguments: argparse.Namespace) -> int:
     """Check style, then run every test and every notebook, one after the other."""
-    if os.geteuid() != 0:
-        raise LabError("the tests make network namespaces; type: sudo labsetup/lab test")
     sandbox.become_init()
     os.chdir(REPO)
     for command in (["check"], ["format", "--check"]):
@@ -63,7 +62,7 @@ def test(arguments: argparse.Namespace) -> int:
     command = [
         sys.executable, "-m", "pytest", "--nbval", "--nbval-sanitize-with=tests/sanitize.cfg",
         "--nbval-cell-timeout=60", "-p", "no:cacheprovider",
-        *(arguments.pytest or ["-q", "--durations=5"]),
+        *(arguments.theirs or ["-q", "--durations=5"]),
     ]  # fmt: skip
     return subprocess.run(command, check=False).returncode
 
@@ -170,7 +169,7 @@ def shell(arguments: argparse.Namespace) -> int:
         entry.append(f"--net=/proc/{chosen.pid}/root/run/netns/{arguments.host}")
     else:
         entry.append("--net")
-    command = arguments.command
+    command = arguments.theirs
     if not command:
         prompt = f"{chosen.name}{':' + arguments.host if arguments.host else ''}# "
         command = ["env", f"PS1={prompt}", "bash", "--norc", "--noprofile"]
@@ -212,10 +211,13 @@ def packet(arguments: argparse.Namespace) -> int:
         raise LabError(f"{arguments.pcap} cannot be read as a pcap file: {error}") from None
     runs = [program.run(data) for data in frames]
     if arguments.out:
-        with contextlib.closing(RawPcapWriter(str(arguments.out), linktype=1)) as writer:
-            writer.write_header(None)
-            for one in runs:
-                writer.write_packet(one.after)
+        try:
+            with contextlib.closing(RawPcapWriter(str(arguments.out), linktype=1)) as writer:
+                writer.write_header(None)
+                for one in runs:
+                    writer.write_packet(one.after)
+        except OSError as error:
+            raise LabError(f"{arguments.out} cannot be written: {error.strerror}") from None
     maps = {name: _map_as_json(entries) for name, entries in chosen.items()}
     if arguments.json:
         packets = [{"verdict": r.verdict, "out": r.after.hex(), "ns": r.ns} for r in runs]
@@ -245,21 +247,25 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(function=function)
         return added
 
-    added = verb(start, "open JupyterLab at the first notebook")
-    added.add_argument(
-        "jupyter", nargs="*", help="after --: options for JupyterLab, as --port=9999"
-    )
-    added = verb(test, "run every test and every notebook")
-    added.add_argument("pytest", nargs="*", help="after --: options for pytest, such as -x tests")
+    verb(
+        start, "open JupyterLab at the first notebook",
+        usage="labsetup/lab start [-- JUPYTERLAB OPTION ...]",
+    )  # fmt: skip
+    verb(
+        test, "run every test and every notebook",
+        usage="labsetup/lab test [-- PYTEST OPTION ...]",
+    )  # fmt: skip
     added = verb(doctor, "what this machine can and cannot do, and the command that mends it")
     added.add_argument("--json", action="store_true", help="print one JSON document")
     added = verb(run, "run notebooks without a browser, in a temporary copy")
     added.add_argument("which", metavar="NN|all", help="the number of a notebook, or all")
     added.add_argument("--json", action="store_true", help="print one JSON document")
-    added = verb(shell, "a terminal, or one command, inside a running notebook's network")
-    added.add_argument("host", nargs="?", help="the host to be on, such as client")
+    added = verb(
+        shell, "a terminal, or one command, inside a running notebook's network",
+        usage="labsetup/lab shell [-h] [--notebook NN] [HOST] [-- COMMAND ...]",
+    )  # fmt: skip
+    added.add_argument("host", metavar="HOST", nargs="?", help="the host to be on, such as client")
     added.add_argument("--notebook", metavar="NN", help="which one, if several notebooks run")
-    added.add_argument("command", nargs="*", help="after --: the command, instead of a terminal")
     added = verb(packet, "run an XDP program on each packet of a capture, without a network")
     added.add_argument(
         "program", help="a program of bpf/, such as xdp_drop, or a path to a .c file"
@@ -282,10 +288,10 @@ def main() -> int:
         cut = words.index("--")
         ours, theirs = words[:cut], words[cut + 1 :]
     arguments = _parser().parse_args(ours)
-    for name in ("jupyter", "pytest", "command"):
-        if hasattr(arguments, name):
-            setattr(arguments, name, theirs)
+    arguments.theirs = theirs
     try:
+        if os.geteuid() != 0 and arguments.verb != "doctor":
+            raise LabError(f"the lab needs root; type: sudo labsetup/lab {' '.join(words)}")
         return arguments.function(arguments)
     except LabError as error:
         _say(f"lab: {error}")

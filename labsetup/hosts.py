@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from pyroute2 import IPRoute
 from pyroute2.ethtool.ioctl import IoctlEthtool
+from pyroute2.netlink.exceptions import NetlinkError
 
 from . import libbpf, sandbox, show
 from .sandbox import LabError
@@ -110,10 +111,10 @@ class Counters(dict[str, int]):
     """Counters by name; the difference of two readings is what happened in between."""
 
     def __missing__(self, name: str) -> int:
-        return 0
+        raise NoSuchEntry(f"there is no counter {name}; there are: {', '.join(self)}")
 
     def __sub__(self, earlier: Counters) -> Counters:
-        return Counters({name: value - earlier[name] for name, value in self.items()})
+        return Counters({name: value - earlier.get(name, 0) for name, value in self.items()})
 
     def __repr__(self) -> str:
         rows = [(name, value) for name, value in self.items() if value]
@@ -162,10 +163,11 @@ class Background:
         with self._news:
             self._news.wait_for(lambda: text in self.output or self._ended, timeout)
         if text not in self.output:
-            raise LabError(
-                f"«{self.command}» did not print {text!r} within {timeout:g} s; "
-                f"it said: {self.output.strip() or 'nothing'}"
+            what = (
+                "ended without printing" if self._ended else f"within {timeout:g} s did not print"
             )
+            said = self.output.strip() or "nothing"
+            raise LabError(f"«{self.command}» {what} {text!r}; it said: {said}")
 
     def stop(self, quiet: float = 0.1, timeout: float = 5) -> Result:
         """Interrupt it as Ctrl-C does, and return what it printed.
@@ -186,7 +188,7 @@ class Background:
             self._process.kill()
             status = self._process.wait()
         self._reader.join(timeout)
-        return Result(self.command, self.output, max(status, 0))
+        return Result(self.command, self.output, status)
 
     def __enter__(self) -> Background:
         return self
@@ -214,16 +216,23 @@ class Interface:
         self.host, self.name, self.mac = host, name, mac
         self.addresses = tuple(ipaddress.ip_interface(address) for address in addresses)
         self.peer: Interface = self  # until the link is made
-        self.attached: Any = None  # the Program that attach() put here
-        self.is_helper = False  # attach() put xdp_pass here for the sake of the peer
+        self.attachment: Any = None  # what Program.attach() put here last
 
     def _link(self) -> Any:
         def ask() -> Any:
             with IPRoute() as netlink:
-                return netlink.get_links(ifname=self.name)[0]
+                return next(iter(netlink.get_links(ifname=self.name)), None)
 
-        with self.host.inside():
-            return _apart(ask)
+        try:
+            with self.host.inside():
+                link = _apart(ask)
+        except NetlinkError:
+            link = None
+        if link is None:
+            raise LabError(
+                f"{self.host.name} {self.name} is gone; run the cell that makes the network again"
+            )
+        return link
 
     @property
     def xdp(self) -> tuple[str, str, int] | None:
@@ -234,6 +243,18 @@ class Interface:
             return None
         mode = "generic" if attached.get_attr("IFLA_XDP_ATTACHED") == "xdpgeneric" else "native"
         return libbpf.name_of(program), mode, program
+
+    @property
+    def ours(self) -> Any:
+        """What the lab attached here, if that is what the kernel runs here now."""
+        found = self.xdp
+        mine = self.attachment
+        return mine if found and mine and found[2] == mine.id else None
+
+    @property
+    def is_helper(self) -> bool:
+        """Whether the program here is the xdp_pass that only helps the other end of the wire."""
+        return self.ours is not None and self.ours.program is None
 
     @property
     def counters(self) -> Counters:
@@ -249,7 +270,7 @@ class Interface:
             for name, value in ethtool.get_statistics():
                 found = re.fullmatch(r"[rt]x_queue_\d+_(xdp_\w+)", name)
                 if found and found[1] != "xdp_bytes":
-                    counters[found[1]] += value
+                    counters[found[1]] = counters.get(found[1], 0) + value
         return counters
 
     def __repr__(self) -> str:
@@ -280,7 +301,9 @@ class Host:
             raise AttributeError(name)
         has = ", ".join(interfaces) or "none yet"
         # AttributeError, so that hasattr() and completion go on working.
-        raise NoSuchName(f"{self.name} has no interface {name}; it has: {has}")
+        raise NoSuchName(
+            f"{name} is nothing that host {self.name} has or does; its interfaces: {has}"
+        )
 
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), *self.interfaces]
@@ -295,7 +318,10 @@ class Host:
         return sandbox.in_namespace(self.name)
 
     def _popen(self, command: str | Sequence[str]) -> tuple[str, subprocess.Popen[str]]:
-        words = shlex.split(command) if isinstance(command, str) else [str(w) for w in command]
+        try:
+            words = shlex.split(command) if isinstance(command, str) else [str(w) for w in command]
+        except ValueError as error:
+            raise LabError(f"the command {command} cannot be read: {error}") from None
         if not words:
             raise LabError(f"{self.name} was given an empty command; name a program to run")
         if shutil.which(words[0]) is None:
@@ -364,7 +390,7 @@ class Host:
 
     def ping(
         self,
-        target: Host | str,
+        target: Host | Interface | str,
         count: int = 3,
         interval: float = 0.05,
         wait: float = 1,
@@ -374,7 +400,7 @@ class Host:
         """Send ICMP echo requests and count the replies.
 
         Args:
-            target: a host, or an address.
+            target: a host, an interface, or an address.
             count: number of requests.
             interval: seconds between two requests.
             wait: seconds to wait for the last reply.
@@ -382,9 +408,10 @@ class Host:
             cpu: the CPU that sends; any, when None.
         """
         address = target if isinstance(target, str) else self._address_of(target)
-        command = f"ping -c {count} -i {interval:g} -W {wait:g} -s {size} {address}"
-        if size == 56:
-            command = command.replace(" -s 56", "")
+        if not isinstance(count, int) or count < 1:
+            raise LabError(f"ping() takes a whole number as its count, not {count!r}")
+        payload = "" if size == 56 else f"-s {size} "
+        command = f"ping -c {count} -i {interval:g} -W {wait:g} {payload}{address}"
         if cpu is not None:
             command = f"taskset -c {cpu} {command}"
         result = self.run(command, timeout=count * max(interval, 0.01) + wait + 10)
@@ -393,12 +420,18 @@ class Host:
             raise LabError(f"«{result.command}» failed: {result.output.strip()}")
         return Ping(int(found[1]), int(found[2]), result.command)
 
-    def _address_of(self, target: Host) -> str:
+    def _address_of(self, target: Host | Interface) -> str:
         """The target's IPv4 address nearest to this host: on a shared link, if there is one."""
-        theirs = [a for i in target.interfaces.values() for a in i.addresses if a.version == 4]
+        if isinstance(target, Host):
+            interfaces = list(target.interfaces.values())
+        elif isinstance(target, Interface):
+            interfaces = [target]
+        else:
+            raise LabError(f"ping() takes a host or an address, not {target!r}")
+        theirs = [a for i in interfaces for a in i.addresses if a.version == 4]
         mine = [a for i in self.interfaces.values() for a in i.addresses]
         if not theirs:
-            raise LabError(f"{target.name} has no IPv4 address to ping")
+            raise LabError(f"{target!r} has no IPv4 address to ping")
         shared = [a for a in theirs if any(a.ip in m.network for m in mine)]
         return str((shared or theirs)[0].ip)
 
@@ -413,6 +446,12 @@ class Host:
 
     def __repr__(self) -> str:
         return "\n".join([self.name, *(f"  {i!r}" for i in self.interfaces.values())])
+
+
+class NoSuchEntry(LabError, KeyError):
+    """A counter or a map entry that is not there."""
+
+    __str__ = LabError.__str__  # KeyError would quote the sentence
 
 
 class NoSuchName(LabError, AttributeError):

@@ -21,7 +21,9 @@ from .sandbox import LabError
 # A handle of our own on BCC's library: newer BCCs declare some of these functions themselves,
 # for types of theirs.
 lib = ctypes.CDLL(_bccs_own._name, use_errno=True)
-lib.bpf_num_tables.argtypes = [ctypes.c_void_p]
+lib.bpf_num_tables.argtypes = lib.bpf_num_functions.argtypes = [ctypes.c_void_p]
+lib.bpf_function_name.restype = ctypes.c_char_p
+lib.bpf_function_name.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 lib.bpf_table_name.restype = ctypes.c_char_p
 lib.bpf_table_name.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 
@@ -78,6 +80,7 @@ class Facts:
     """What the kernel says of a loaded program."""
 
     name: str  # cut to 15 characters by the kernel (BPF_OBJ_NAME_LEN)
+    id: int  # the kernel's number for it
     instructions: int  # as the verifier left them, 8 bytes each
     jited_bytes: int  # machine code; 0 without a JIT compiler
 
@@ -133,7 +136,7 @@ def facts(fd: int) -> Facts:
     size = ctypes.c_uint32(ctypes.sizeof(info))
     if lib.bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size)) != 0:
         raise OSError(ctypes.get_errno(), "bpf_obj_get_info_by_fd")
-    return Facts(info.name.decode(), info.xlated_prog_len // 8, info.jited_prog_len)
+    return Facts(info.name.decode(), info.id, info.xlated_prog_len // 8, info.jited_prog_len)
 
 
 def name_of(program_id: int) -> str:
@@ -154,6 +157,11 @@ def map_id(fd: int) -> int:
     if lib.bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size)) != 0:
         raise OSError(ctypes.get_errno(), "bpf_obj_get_info_by_fd")
     return info[1]
+
+
+def function_names(module: int) -> list[str]:
+    """The functions in a module that BCC compiled which the kernel could be given."""
+    return [lib.bpf_function_name(module, i).decode() for i in range(lib.bpf_num_functions(module))]
 
 
 def table_names(module: int) -> list[str]:

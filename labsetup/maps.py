@@ -7,10 +7,12 @@ from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 from . import libbpf
+from .hosts import NoSuchEntry
 from .sandbox import LabError
 
 # enum bpf_map_type, linux/bpf.h: hash, array, their per-CPU and LRU forms, LPM trie.
 READABLE = {1, 2, 5, 6, 9, 10, 11}
+PER_CPU = {5, 6, 10}
 SMALL = 1024
 
 
@@ -65,23 +67,30 @@ class Map(MutableMapping[Any, Any]):
 
     def __getitem__(self, key: Any) -> Any:
         try:
-            return _plain(self._table[self._key(key)])
-        except KeyError:
-            raise KeyError(key) from None
+            value = self._table[self._key(key)]
+        except (KeyError, IndexError):
+            raise NoSuchEntry(f"{self.name} has no entry {key}") from None
+        return PerCPU(_plain(value)) if self._table.ttype in PER_CPU else _plain(value)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         leaf = self._table.Leaf
-        if issubclass(leaf, ctypes.Array):  # how BCC shows the copies of a per-CPU value
-            values = value if isinstance(value, (tuple, list)) else [value] * leaf._length_
-            self._table[self._key(key)] = leaf(*values)
-        else:
-            self._table[self._key(key)] = leaf(**value) if isinstance(value, dict) else leaf(value)
+        try:
+            if self._table.ttype in PER_CPU:  # a leaf is an array of copies
+                copies = value if isinstance(value, (tuple, list)) else [value] * leaf._length_
+                new = leaf(*copies)
+            else:
+                new = leaf(**value) if isinstance(value, dict) else leaf(value)
+        except (TypeError, ValueError, IndexError):
+            raise LabError(
+                f"map {self.name} has values of type {leaf.__name__}, not {value!r}"
+            ) from None
+        self._table[self._key(key)] = new
 
     def __delitem__(self, key: Any) -> None:
         try:
             del self._table[self._key(key)]
-        except KeyError:
-            raise KeyError(key) from None
+        except (KeyError, IndexError):
+            raise NoSuchEntry(f"{self.name} has no entry {key}") from None
 
     def __iter__(self) -> Iterator[Any]:
         return (_plain(key) for key in list(self._table.keys()))
@@ -106,6 +115,5 @@ def _plain(value: Any) -> Any:
             if not name.startswith("__pad")  # BCC names the gaps too
         }
     if isinstance(value, (list, ctypes.Array)):
-        copies = [_plain(copy) for copy in value]
-        return PerCPU(copies) if all(isinstance(copy, int) for copy in copies) else copies
+        return [_plain(element) for element in value]
     return getattr(value, "value", value)

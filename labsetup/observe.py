@@ -18,7 +18,15 @@ from scapy.utils import wrpcap
 
 from . import libbpf, sandbox, show
 from .hosts import Interface, Network
-from .packets import ETH_P_ALL, Capture, Field, compare, send
+from .packets import (
+    ETH_P_ALL,
+    PACKET_STATISTICS,
+    SOL_PACKET,
+    Capture,
+    Field,
+    compare,
+    send,
+)  # fmt: skip
 from .program import SOURCES, VERDICTS, Program
 from .sandbox import LabError
 
@@ -61,6 +69,8 @@ class Exceptions:
 
     def of(self, interface: Interface) -> int:
         """How many packets the program that is now on an interface had aborted."""
+        if not isinstance(interface, Interface):
+            raise LabError(f"of() takes an interface such as net.server.eth0, not {interface!r}")
         self._read()
         attached = interface.xdp
         return self._counts.get(attached[2], 0) if attached else 0
@@ -260,7 +270,9 @@ def journey(net: Network, interface: Interface, packet: Packet | bytes) -> Journ
     """
     interfaces = [one for host in net for one in host.interfaces.values()]
     records = [
-        (one, Record(one.attached)) for one in interfaces if one.attached and one.attached.captures
+        (one, Record(one.ours.program))
+        for one in interfaces
+        if one.ours and one.ours.program and one.ours.program.captures
     ]
     for _, recorded in records:
         recorded.__enter__()
@@ -274,7 +286,7 @@ def journey(net: Network, interface: Interface, packet: Packet | bytes) -> Journ
     boot = _since_boot()
     for one, recorded in records:
         for fate in recorded.stop():
-            where = f"{one.host.name} {one.name}: {one.attached.name}, {fate.verdict}"
+            where = f"{one.host.name} {one.name}: {one.ours.program.name}, {fate.verdict}"
             stations.append((fate.time + boot, where, True, fate.after))
     stations.sort(key=lambda station: station[0])
     hops, last = [], b""
@@ -372,7 +384,6 @@ class _Tap:
 
 
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h
-SOL_PACKET, PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 # Classic BPF, linux/filter.h: load the packet type; if it is 4 (outgoing) take nothing, else all.
 INCOMING_ONLY = (0x20, 0, 0, 0xFFFFF004, 0x15, 0, 1, 4, 0x06, 0, 0, 0, 0x06, 0, 0, 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import select
 import socket
@@ -17,7 +18,7 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
-from .hosts import Interface, Network
+from .hosts import Host, Interface, Network
 from .sandbox import LabError
 
 # Its warnings are about the host's routes, which no packet of ours ever takes.
@@ -48,16 +49,19 @@ DEFAULTS: dict[type[Packet], dict[str, str]] = {
     IPv6: {"src": "2001:db8::1", "dst": "2001:db8::2"},
 }
 
+SO_RCVBUFFORCE = 33
+ROOM = 64 * 2**20  # bytes of frames for each interface, until they are read
+SOL_PACKET, PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h; the stamp's type in recvmsg(2) has the same number
 ETH_P_ALL = 3
 
 
-def frame(packet: Packet | bytes, between: Interface | None = None) -> bytes:
+def frame(packet: Packet | bytes, leaving: Interface | None = None) -> bytes:
     """The bytes of a packet from its Ethernet header on.
 
     Args:
         packet: bytes, or a scapy packet; one without Ether() gets that header.
-        between: the interface where it leaves; MAC addresses that the packet does not name are
+        leaving: the interface where it leaves; MAC addresses that the packet does not name are
             this one's and its peer's.
     """
     if isinstance(packet, bytes):
@@ -65,8 +69,8 @@ def frame(packet: Packet | bytes, between: Interface | None = None) -> bytes:
     if not isinstance(packet, Packet):
         raise LabError(f"{packet!r} is not a packet; make one such as Ether()/IP()/ICMP()")
     packet = packet.copy() if isinstance(packet, Ether) else Ether() / packet.copy()
-    if between is not None:
-        packet.fields = {"src": between.mac, "dst": between.peer.mac} | packet.fields
+    if leaving is not None:
+        packet.fields = {"src": leaving.mac, "dst": leaving.peer.mac} | packet.fields
     for layer, values in DEFAULTS.items():
         if layer in packet:
             packet[layer].fields = values | packet[layer].fields
@@ -170,13 +174,23 @@ def send(interface: Interface, packet: Packet | bytes, count: int = 1) -> None:
         packet: bytes, or a scapy packet; MAC addresses that it does not name are filled in.
         count: how often, at most 1,000,000.
     """
-    if not 1 <= count <= 1_000_000:
+    if not isinstance(interface, Interface):
+        raise LabError(f"send() takes an interface such as net.client.eth0, not {interface!r}")
+    if not (isinstance(count, int) and 1 <= count <= 1_000_000):
         raise LabError(f"send() takes a count from 1 to 1,000,000, not {count}")
     raw = frame(packet, interface)
     with interface.host.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
         out.bind((interface.name, 0))
-        for _ in range(count):
-            out.send(raw)
+        try:
+            for _ in range(count):
+                out.send(raw)
+        except OSError as error:
+            if error.errno not in {errno.EMSGSIZE, errno.EINVAL}:
+                raise
+            raise LabError(
+                f"{interface.host.name} {interface.name} does not send a frame of {len(raw)} "
+                "bytes; it takes 14 to 1,514"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -204,15 +218,20 @@ class Capture(Sequence[Seen]):
     """What passes between interfaces and their hosts' stacks, as tcpdump would see it.
 
     A packet socket on each interface, see packet(7): the kernel buffers, so no thread is needed.
+
+    Attributes:
+        lost: frames for which the kernel had no room.
     """
 
     def __init__(self, interfaces: Sequence[Interface]) -> None:
         self._sockets: dict[socket.socket, Interface] = {}
         self._seen: list[Seen] = []
+        self.lost = 0
         for interface in interfaces:
             with interface.host.inside():
-                tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+                tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
                 tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+                tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
                 tap.bind((interface.name, ETH_P_ALL))
             tap.setblocking(False)
             self._sockets[tap] = interface
@@ -241,6 +260,8 @@ class Capture(Sequence[Seen]):
                     )
                 )
         for tap in self._sockets:
+            counts = tap.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
+            self.lost += struct.unpack("II", counts)[1]
             tap.close()
         self._sockets = {}
         self._seen.sort(key=lambda seen: seen.time)
@@ -262,14 +283,25 @@ class Capture(Sequence[Seen]):
         return iter(self._seen)
 
     def __repr__(self) -> str:
-        return "\n".join(map(repr, self._seen)) or "nothing was seen"
+        if self._sockets:
+            return "still capturing; what was seen is there when the block ends"
+        lost = [f"and {self.lost} more, for which there was no room"] if self.lost else []
+        return "\n".join([*map(repr, self._seen), *lost]) or "nothing was seen"
 
 
-def capture(where: Network | Interface, *more: Interface) -> Capture:
-    """Start to capture: on every interface of a network, or on the interfaces given.
+def capture(*where: Network | Host | Interface) -> Capture:
+    """Start to capture on every interface of a network or a host, or on the interfaces given.
 
     Use it as a context manager; what was seen is there when the block ends.
     """
-    if isinstance(where, Network):
-        return Capture([i for host in where for i in host.interfaces.values()])
-    return Capture([where, *more])
+    interfaces: list[Interface] = []
+    for one in where:
+        if isinstance(one, Interface):
+            interfaces.append(one)
+        elif isinstance(one, Host):
+            interfaces += one.interfaces.values()
+        elif isinstance(one, Network):
+            interfaces += [i for host in one for i in host.interfaces.values()]
+        else:
+            raise LabError(f"capture() takes a network, hosts or interfaces, not {one!r}")
+    return Capture(interfaces)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -36,16 +38,21 @@ VERDICTS = ("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT")
 REFUSALS = (
     (
         r"invalid access to packet",
-        "it reads the packet where nothing proves that the packet is so long; "
+        "it reads the packet where nothing proves that the packet is that long; "
         "before reading, compare the end of what is read with data_end",
     ),
     (
         r"invalid mem access '(map_value_or_null|\w*_or_null)'|R\d pointer .*_or_null",
-        "lookup() may return NULL, and the pointer is used unasked; put if (pointer) before it",
+        "lookup() may return NULL, and the pointer is used without a check; "
+        "put if (pointer) before it",
     ),
     (
         r"back-edge|infinite loop",
         "it has a loop whose end cannot be proven; give it a constant bound",
+    ),
+    (
+        r"too large|too many instructions|too complex",
+        "it takes too many steps to verify, as a long loop does; shorten the loop",
     ),
     (
         r"R0 !read_ok|R0 has (smin|value|unknown)|At program exit the register R0",
@@ -60,7 +67,11 @@ REFUSALS = (
         "it calls a function that XDP programs may not call, or that this kernel does not have",
     ),
     (
-        r"combined stack size|invalid write to stack|stack depth",
+        r"invalid mem access '(scalar|inv)'",
+        "it uses a number as an address; a global variable comes out so, keep its value in a map",
+    ),
+    (
+        r"combined stack size|invalid write to stack|stack limit",
         "it keeps more than 512 bytes in local variables; put large data into a map",
     ),
 )
@@ -77,6 +88,29 @@ class BuildError(LabError):
 class VerifierError(BuildError):
     """The kernel's verifier refuses the program; `log` holds all it said."""
 
+    def _render_traceback_(self) -> list[str]:
+        """The sentence, and under it what the verifier itself said last."""
+        words = [line for line in self.log.splitlines() if re.match(r"[A-Za-z]", line)]
+        words = [w for w in words if not re.match(r"processed|verification|stack|HINT|bpf:|lib", w)]
+        return [*super()._render_traceback_(), "", "the verifier:", *words[-2:]]
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """What the lab has put on an interface.
+
+    Attributes:
+        program: None for the xdp_pass that helps the other end.
+        mode: ``"native"`` or ``"generic"``.
+        id: the kernel's number for the loaded program.
+        wants_helper: whether the other end is to run XDP as well.
+    """
+
+    program: Program | None
+    mode: str
+    id: int
+    wants_helper: bool
+
 
 @dataclass(frozen=True)
 class Run:
@@ -87,7 +121,7 @@ class Run:
         verdict: such as ``"XDP_DROP"``.
         before: the frame that went in.
         after: the frame as the program left it.
-        ns: nanoseconds a run took; about 30 are the measurement's own.
+        ns: nanoseconds a run took; some 20 to 30 are the measuring itself.
         maps: for each map entry that the run changed, its value before and after.
     """
 
@@ -140,11 +174,13 @@ class Program:
         self.path = None if source is not None else _find(name)
         self.name = Path(name).stem
         self.source = self.path.read_text() if self.path else str(source)
-        self._attached: dict[Interface, str] = {}
+        self.captures = capture
+        self._places: list[Interface] = []
         sandbox.require()
         entry = self._entry()
         text = _captured(self.source, entry) if capture else self.source
-        self.captures = capture
+        if self.path is None or self.path.parent != SOURCES:
+            self._try_apart(text)
         with libbpf.captured_stderr() as said:
             try:
                 self._bpf = BPF(text=text.encode(), cflags=[f"-I{SOURCES}"])
@@ -152,17 +188,23 @@ class Program:
                 self._bpf, trouble = None, error
         if self._bpf is None:
             raise self._build_error(said[0] or str(trouble))
+        function = "capture" if capture else entry
+        if function not in libbpf.function_names(self._bpf.module):
+            raise BuildError(
+                f"{self.name} has no function that XDP can call; write one that begins "
+                f"int {entry}(struct xdp_md *ctx)",
+                said[0],
+            )
         with libbpf.captured_stderr() as said:
             try:
-                self._function = self._bpf.load_func(
-                    b"capture" if capture else entry.encode(), BPF.XDP
-                )
+                self._function = self._bpf.load_func(function.encode(), BPF.XDP)
             except Exception as error:
                 self._function, trouble = None, error
         if self._function is None:
             raise self._verifier_error(said[0] or str(trouble))
         self.fd: int = self._function.fd
         self.size = libbpf.facts(self.fd)
+        self.id = self.size.id
         names = libbpf.table_names(self._bpf.module)
         self.maps = {
             table: Map(table, self._bpf[table.encode()]) for table in names if table != "records"
@@ -178,6 +220,23 @@ class Program:
             f"{self.name} has the functions {', '.join(names)}; call the one to attach {self.name}"
         )
 
+    def _try_apart(self, text: str) -> None:
+        """Compile in a child first: where LLVM gives up, it ends the process that called it."""
+        with libbpf.captured_stderr() as said, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the child only compiles
+            child = os.fork()
+            if child == 0:
+                with contextlib.suppress(Exception):  # what is merely wrong is told later
+                    BPF(text=text.encode(), cflags=[f"-I{SOURCES}"])
+                os._exit(0)
+            _, status = os.waitpid(child, 0)
+        if status != 0:
+            last = ([line for line in said[0].splitlines() if "error:" in line] or ["no reason"])[0]
+            reason = last.rpartition("error: ")[2]
+            meaning = next((m for p, m in REFUSALS if re.search(p, reason)), "")
+            words = f"{meaning} (LLVM: {reason})" if meaning else f"LLVM gave up: {reason}"
+            raise BuildError(f"{self.name} does not compile: {words}", said[0])
+
     def _build_error(self, log: str) -> BuildError:
         where = self.path.name if self.path else self.name
         found = re.search(r"^(\S+?):(\d+):\d+: (?:fatal )?error: (.+)$", log, re.MULTILINE)
@@ -189,10 +248,11 @@ class Program:
                 log,
             )
         file, line, complaint = found[1], int(found[2]), found[3]
-        if "virtual" not in file:
+        if not file.startswith("/virtual/main"):
             return BuildError(f"{where} does not compile: {file}, line {line}: {complaint}", log)
-        text = self.source.splitlines()[line - 1].strip() if line <= self.source.count("\n") else ""
-        return BuildError(f"{where} does not compile: line {line}: {complaint}: «{text}»", log)
+        lines = self.source.splitlines()
+        text = f": «{lines[line - 1].strip()}»" if line <= len(lines) else ""
+        return BuildError(f"{where} does not compile: line {line}: {complaint}{text}", log)
 
     def _verifier_error(self, log: str) -> BuildError:
         lines = [line for line in log.splitlines() if line.strip()]
@@ -237,35 +297,36 @@ class Program:
             raise LabError(f"attach() takes an interface such as net.server.eth0, not {given}")
         if mode not in libbpf.FLAG_MODE:
             raise LabError(f"there is no mode {mode!r}; use 'native' or 'generic'")
-        ours = interface.attached
-        if ours is not None and ours._attached[interface] != mode:
-            ours.detach(interface)  # an interface runs XDP in one mode at a time
-            ours = None
-        elif ours is not None:
-            del ours._attached[interface]
-        free = ours is None and not interface.is_helper
-        flags = libbpf.FLAG_MODE[mode] | (libbpf.FLAG_UPDATE_IF_NOEXIST if free else 0)
-        _attach(interface, self.fd, flags, self.name)
-        interface.attached, interface.is_helper = self, False
-        self._attached[interface] = mode
-        if mode == "native" and helper and interface.peer.xdp is None:
-            _put_helper(interface.peer)
+        ours = interface.ours
+        if ours is None and interface.xdp is not None:
+            raise LabError(
+                f"{interface.host.name} {interface.name} already runs an XDP program that this "
+                f"notebook did not attach; take it off first: "
+                f"ip -n {interface.host.name} link set {interface.name} xdp off"
+            )
+        if ours is not None and ours.mode != mode:
+            _take_off(interface)  # an interface runs XDP in one mode at a time
+        _put(interface, self.fd, Attachment(self, mode, self.id, helper and mode == "native"))
+        self._places.append(interface)
+        _mend_helpers(interface)
 
     def detach(self, interface: Interface | None = None) -> None:
         """Take the program off an interface, or off every one; the lab's xdp_pass goes with it."""
-        for one in list(self._attached) if interface is None else [interface]:
-            mode = self._attached.pop(one, None)
-            if mode is None:
-                raise LabError(f"{self.name} is not attached to {one.host.name} {one.name}")
-            if not one.host.open:
-                continue  # its namespace is gone, and the program with it
-            _attach(one, -1, libbpf.FLAG_MODE[mode], self.name)
-            one.attached = None
-            if one.peer.is_helper:
-                _attach(one.peer, -1, libbpf.FLAG_MODE["native"], "xdp_pass")
-                one.peer.is_helper = False
-            elif one.peer.attached and one.peer.attached._attached[one.peer] == "native":
-                _put_helper(one)
+        if interface is not None and interface not in self.places:
+            raise LabError(f"{self.name} is not attached to {interface.host.name} {interface.name}")
+        for one in self.places if interface is None else [interface]:
+            _take_off(one)
+            _mend_helpers(one)
+
+    @property
+    def places(self) -> list[Interface]:
+        """The interfaces that run this program now."""
+        self._places = [
+            one
+            for one in dict.fromkeys(self._places)
+            if one.host.open and one.ours is not None and one.ours.program is self
+        ]
+        return self._places
 
     def run(
         self, packet: Packet | bytes, repeat: int = 1, cpus: Sequence[int] | None = None
@@ -280,8 +341,12 @@ class Program:
         Raises:
             LabError: for a frame that the kernel does not take.
         """
-        if not 1 <= repeat <= 10_000_000:
-            raise LabError(f"run() takes a repeat from 1 to 10,000,000, not {repeat}")
+        if not (isinstance(repeat, int) and 1 <= repeat <= 10_000_000):
+            raise LabError(
+                f"run() takes a whole number from 1 to 10,000,000 to repeat, not {repeat}"
+            )
+        if unknown := set(cpus or ()) - os.sched_getaffinity(0):
+            raise LabError(f"there is no CPU {min(unknown)}; cpus() lists those there are")
         raw = frame(packet)
         before = self._entries() if repeat == 1 and not cpus else {}
         together = Barrier(len(cpus or [0]), timeout=10)
@@ -329,34 +394,47 @@ class Program:
     @property
     def summary(self) -> str:
         """One line: size, and where it is attached."""
-        places = [f"{i.host.name} {i.name} ({mode})" for i, mode in self._attached.items()]
+        places = [f"{i.host.name} {i.name} ({i.ours.mode})" for i in self.places]
         return (
             f"{self.name}: {self.size.instructions} instructions, {self.size.jited_bytes} bytes of "
             f"machine code; {'attached to ' + ', '.join(places) if places else 'not attached'}"
         )
 
 
-def _put_helper(interface: Interface) -> None:
-    fd = libbpf.load_pass()
-    try:
-        _attach(interface, fd, libbpf.FLAG_MODE["native"], "xdp_pass")
-        interface.is_helper = True
-    finally:
-        os.close(fd)
+def _put(interface: Interface, fd: int, attachment: Attachment) -> None:
+    flags = libbpf.FLAG_MODE[attachment.mode]
+    flags |= 0 if interface.ours else libbpf.FLAG_UPDATE_IF_NOEXIST
+    _set(interface, fd, flags, attachment.program.name if attachment.program else "xdp_pass")
+    interface.attachment = attachment
 
 
-def _attach(interface: Interface, fd: int, flags: int, name: str) -> None:
+def _take_off(interface: Interface) -> None:
+    mode = interface.attachment.mode
+    _set(interface, -1, libbpf.FLAG_MODE[mode], "the removal of XDP")
+    interface.attachment = None
+
+
+def _mend_helpers(interface: Interface) -> None:
+    """See that xdp_pass helps at either end of a link if the other end wants it, and only then."""
+    for end in (interface, interface.peer):
+        wanted = end.peer.ours is not None and end.peer.ours.wants_helper
+        if end.is_helper and not wanted:
+            _take_off(end)
+        elif wanted and end.xdp is None:
+            fd = libbpf.load_pass()
+            try:
+                _put(end, fd, Attachment(None, "native", libbpf.facts(fd).id, False))
+            finally:
+                os.close(fd)
+
+
+def _set(interface: Interface, fd: int, flags: int, what: str) -> None:
     with interface.host.inside():
         try:
             libbpf.attach(interface.name, fd, flags)
         except OSError as error:
             where = f"{interface.host.name} {interface.name}"
-            if error.errno in (errno.EBUSY, errno.EEXIST):
-                raise LabError(
-                    f"{where} already runs an XDP program that this notebook did not attach; take "
-                    f"it off first: ip -n {interface.host.name} link set {interface.name} xdp off"
-                ) from None
-            raise LabError(f"the kernel refused {name} on {where}: {error.strerror}") from None
+            raise LabError(f"the kernel refused {what} on {where}: {error.strerror}") from None
 
 
 def _captured(source: str, entry: str) -> str:
@@ -374,7 +452,8 @@ def _find(name: str | Path) -> Path:
     path = SOURCES / f"{name}.c"
     if path.is_file():
         return path
-    has = ", ".join(sorted(source.stem for source in SOURCES.glob("*.c")))
+    is_xdp = [one for one in SOURCES.glob("*.c") if "struct xdp_md" in one.read_text()]
+    has = ", ".join(sorted(source.stem for source in is_xdp))
     raise LabError(f"bpf/ has no program {name!r}; it has: {has}")
 
 
@@ -382,7 +461,9 @@ def xdp(line: str, cell: str) -> None:
     """``%%xdp NAME``: make a Program of the C in this cell, and call it NAME."""
     name = line.strip()
     if not name.isidentifier():
-        raise LabError("a cell of C begins with %%xdp NAME, the name being that of its function")
+        raise LabError(
+            "a cell of C begins with %%xdp NAME, where NAME is what to call it in Python"
+        )
     # An empty line stands for the first one, so that clang counts lines as the cell does.
     program = Program(name, "\n" + cell)
     get_ipython().user_ns[name] = program

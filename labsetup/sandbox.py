@@ -166,7 +166,10 @@ def in_namespace(name: str) -> Iterator[None]:
     Never ``await`` inside the block: other tasks of the thread would move along.
     """
     require()
-    target = os.open(NETNS / name, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        target = os.open(NETNS / name, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise LabError(f"host {name} is gone; run the cell that makes the network again") from None
     try:
         with _staying_here():
             _call("setns", target, CLONE_NEWNET)
@@ -222,7 +225,8 @@ def running() -> list[Running]:
                 continue
             environment = (status.parent / "environ").read_bytes().split(b"\0")
             variables = dict(item.split(b"=", 1) for item in environment if b"=" in item)
-            if b"XDP_LAB_INIT" in variables:
+            command = (status.parent / "cmdline").read_bytes()
+            if b"XDP_LAB_INIT" in variables and b"labsetup.kernel" in command:
                 notebook = variables.get(b"JPY_SESSION_NAME", b"a notebook without a name")
                 found.append(Running(int(status.parent.name), Path(notebook.decode()).stem))
     return sorted(found, key=lambda sandbox: sandbox.pid)

@@ -1,9 +1,9 @@
 """Pictures: networks, programs, live counters.  Nothing here changes anything.
 
-The functions read attributes of what they are given and import no other module of the lab, so
-every object can draw itself.  Colours follow the theme of the page (JupyterLab's variables, with a
-fallback elsewhere); no meaning rests on colour alone.  There are no ids in the output: the same
-network gives the same text, which is what a strict comparison needs.
+The functions read attributes of what they are given and import none of the modules that make it,
+so every object can draw itself.  Colours follow the theme of the page (JupyterLab's variables,
+with a fallback elsewhere); no meaning rests on colour alone.  There are no ids in the output: the
+same network gives the same text, which is what a strict comparison needs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import Any
 
 from pygments.lexers import CLexer
 from pygments.token import Comment, Keyword, Number, Operator, String, Token
+
+from .sandbox import LabError
 
 INK = "var(--jp-ui-font-color1, currentColor)"
 FAINT = "var(--jp-ui-font-color2, gray)"
@@ -390,6 +392,9 @@ class Watch:
         import ipywidgets
         from IPython.display import display
 
+        for name, read in sources.items():
+            if not callable(read):
+                raise LabError(f"watch() reads {name} again and again: give it a lambda: ...")
         self._sources = dict(sources)
         self.times: list[float] = []
         self.values: dict[str, list[float]] = {name: [] for name in sources}
@@ -446,4 +451,6 @@ def watch(
         seconds: how long to go on, at most 60.
         every: seconds between readings, at least 0.1.
     """
-    return Watch(sources, min(seconds, 60), max(every, 0.1))
+    if not (0 < seconds <= 60 and every >= 0.1):
+        raise LabError("watch() takes at most 60 seconds, and a reading every 0.1 s at most")
+    return Watch(sources, seconds, every)

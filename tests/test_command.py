@@ -28,7 +28,7 @@ def test_without_a_verb_it_says_what_there_is():
         assert re.search(rf"^  {verb}\b", said.stdout, re.MULTILINE)
         helped = lab(verb, "--help")
         assert helped.returncode == 0
-        assert helped.stdout.startswith(f"usage: labsetup/lab {verb}")
+        assert helped.stdout.startswith(f"usage: labsetup/lab {verb}"), helped
 
 
 def test_an_unknown_verb_fails():

@@ -68,14 +68,22 @@ def test_checksum_offload_is_off(net):
     ("act", "sentence"),
     [
         (lambda net: net.sever, "no host sever; it has: client, server"),
-        (lambda net: net.server.eht0, "server has no interface eht0; it has: eth0"),
+        (lambda net: net.server.eht0, "eht0 is nothing that host server has or does"),
+        (lambda net: net.server.eth0.counters["xdp_drop"], "there is no counter xdp_drop"),
+        (lambda net: net.server.run("echo 'a"), "cannot be read: No closing quotation"),
         (lambda net: net.server.run("tcpdmup"), "no command tcpdmup; check its spelling"),
         (lambda net: net.server.run(""), "empty command"),
         (lambda net: net.server.run("sleep 9", timeout=0.2), "was ended after 0.2 s"),
-        (lambda net: net.server.tcpdump("eth7"), "did not print 'listening on'"),
+        (lambda net: net.server.tcpdump("eth7"), "ended without printing 'listening on'"),
         (lambda net: net.client.ping("192.0.2.300"), "failed"),
         (lambda net: send(net.client.eth0, "text"), "is not a packet"),
         (lambda net: send(net.client.eth0, IP(), count=0), "a count from 1"),
+        (lambda net: send(net.client, IP()), "send() takes an interface"),
+        (lambda net: send(net.client.eth0, b"x" * 2000), "a frame of 2000 bytes"),
+        (lambda net: send(net.client.eth0, b""), "a frame of 0 bytes"),
+        (lambda net: net.client.ping(net), "ping() takes a host or an address"),
+        (lambda net: net.client.ping(net.server, count="3"), "a whole number as its count"),
+        (lambda net: capture("net"), "capture() takes a network"),
         (lambda net: Program("xdp_pass").attach(net.server), "attach() takes an interface"),
         (lambda net: Program("xdp_pass").attach(net.server.eth0, mode="fast"), "no mode 'fast'"),
     ],
@@ -117,6 +125,19 @@ def test_send_fills_in_addresses(net):
     first = wire[0].packet
     assert (first[Ether].src, first[Ether].dst) == (net.client.eth0.mac, net.server.eth0.mac)
     assert (first[IP].src, first[IP].dst) == ("192.0.2.1", "192.0.2.2")
+
+
+def test_a_capture_has_room_and_counts_what_it_has_no_room_for(net):
+    with capture(net.server.eth0) as wire:
+        send(net.client.eth0, Ether(type=0x88B5) / b"x", count=20_000)
+        assert "still capturing" in repr(wire)
+    assert (len(wire), wire.lost) == (20_000, 0)
+
+
+def test_an_interface_that_is_gone_is_named(net):
+    net.client.run("ip link del eth0")
+    with pytest.raises(LabError, match="eth0 is gone; run the cell"):
+        repr(net)
 
 
 def test_counters_subtract():

@@ -81,3 +81,7 @@ def test_how_copies_show_themselves():
 def test_a_key_of_the_wrong_type_is_named(maps):
     with pytest.raises(LabError, match="map numbers has keys of type c_int"):
         maps["numbers"]["one"]
+    with pytest.raises(LabError, match="map numbers has values of type c_uint"):
+        maps["numbers"][0] = "one"
+    with pytest.raises(LabError, match="numbers has no entry 4"):
+        maps["numbers"][4]

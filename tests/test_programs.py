@@ -165,13 +165,54 @@ def test_a_program_at_both_ends_is_nobodys_helper(net):
     assert net.server.eth0.xdp is None
 
 
-def test_a_program_loaded_by_hand_is_not_replaced(net, tmp_path):
-    object_file = tmp_path / "xdp_drop.o"
-    net.server.run(f"clang -O2 -g -target bpf -c {SOURCES}/xdp_drop.c -o {object_file}")
-    loaded = net.server.run(f"ip link set dev eth0 xdpdrv object {object_file} section xdp")
-    assert loaded.status == 0, loaded
+@pytest.fixture
+def by_hand(tmp_path):
+    """Load xdp_drop on an interface as a reader does in a terminal."""
+
+    def load(interface, mode="xdpdrv", force=""):
+        path, host = tmp_path / "xdp_drop.o", interface.host
+        host.run(f"clang -O2 -g -target bpf -c {SOURCES}/xdp_drop.c -o {path}")
+        link = f"ip {force} link set dev {interface.name} {mode}"
+        said = host.run(f"{link} object {path} section xdp")
+        assert said.status == 0, said
+
+    return load
+
+
+def test_a_program_loaded_by_hand_is_not_replaced(net, by_hand):
+    by_hand(net.server.eth0)
     with pytest.raises(LabError, match="ip -n server link set eth0 xdp off"):
         Program("xdp_pass").attach(net.server.eth0)
+    net.server.run("ip link set eth0 xdp off")
+    Program("xdp_pass").attach(net.server.eth0)
+
+
+def test_a_program_loaded_by_hand_over_ours_is_not_replaced(net, by_hand):
+    ours = Program("xdp_pass")
+    ours.attach(net.server.eth0)
+    for interface in (net.server.eth0, net.client.eth0):  # the second one is the lab's helper
+        by_hand(interface, force="-force")
+        for _ in range(2):
+            with pytest.raises(LabError, match="did not attach"):
+                ours.attach(interface)
+    assert "not attached" in ours.summary
+
+
+def test_generic_mode_takes_the_place_of_a_helper(net):
+    one, other = Program("xdp_pass"), Program("xdp_pass")
+    one.attach(net.client.eth0)
+    other.attach(net.server.eth0, mode="generic")
+    assert net.server.eth0.xdp[1] == "generic"
+    assert not net.server.eth0.is_helper
+
+
+def test_no_helper_where_none_is_wanted(net):
+    program = Program("xdp_pass")
+    program.attach(net.server.eth0, helper=False)
+    assert net.client.eth0.xdp is None
+    Program("xdp_pass").attach(net.client.eth0)
+    program.detach()
+    assert net.server.eth0.is_helper
 
 
 def test_the_tracepoint_counts_our_aborted_packets_only(net):
@@ -202,6 +243,28 @@ BAD_C = {
 }  # fmt: skip
 
 
+GIVES_UP = {
+    "stack": (
+        "volatile char b[600]; for (int i = 0; i < 600; i++) b[i] = i; return 2;",
+        "512 bytes",
+    ),
+    "float": ("float x = ctx->data; x = x * 1.5; return x;", "LLVM gave up"),
+}
+
+
+@pytest.mark.parametrize("kind", ["stack", "float"])
+def test_c_that_would_end_the_process_is_explained(kind):
+    body, sentence = GIVES_UP[kind]
+    with pytest.raises(BuildError) as caught:
+        Program("bad", f"int bad(struct xdp_md *ctx) {{ {body} }}")
+    assert sentence in str(caught.value)
+
+
+def test_c_without_a_function_for_xdp():
+    with pytest.raises(BuildError, match="has no function that XDP can call"):
+        Program("bad", "static int bad(struct xdp_md *ctx) { return XDP_PASS; }")
+
+
 @pytest.mark.parametrize("kind", BAD_C)
 def test_bad_c_is_explained(kind):
     body, error, sentence = BAD_C[kind]
@@ -230,6 +293,13 @@ def test_a_program_is_found_by_name_or_path(tmp_path):
 def test_a_frame_that_the_kernel_does_not_take(loaded, size):
     with pytest.raises(LabError, match=f"a frame of {size} bytes"):
         loaded["xdp_pass"].run(b"\0" * size)
+
+
+def test_cpus_and_repeats_that_there_are_not(loaded):
+    with pytest.raises(LabError, match="there is no CPU 4096"):
+        loaded["xdp_pass"].run(b"\0" * 64, cpus=[4096])
+    with pytest.raises(LabError, match="a whole number"):
+        loaded["xdp_pass"].run(b"\0" * 64, repeat=1e6)
 
 
 def test_a_verdict_that_is_none():
