@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Pings over IPv4 end here; ARP, IPv6 and every other packet go on to the stack. */
+/* ICMP over IPv4 ends here, pings among it; ARP, IPv6 and all else go on to the stack. */
 #include "xdp.h"
 
 SEC("xdp")

@@ -6,18 +6,20 @@ the kernel enters its sandbox before anything else is imported.
 
 from importlib import import_module
 
-_HOME = {
-    "ARP": "packets", "Dot1Q": "packets", "Ether": "packets", "ICMP": "packets", "IP": "packets",
-    "IPv6": "packets", "Raw": "packets", "TCP": "packets", "UDP": "packets",
-    "LabError": "sandbox",
-    "Program": "program", "Exceptions": "observe",
-    "account": "observe", "journey": "observe", "record": "observe",
-    "capture": "packets", "send": "packets",
-    "cpus": "hosts",
-    "checkup": "doctor",
-    "no_balancer": "topologies", "silent_hosts": "topologies", "two_hosts": "topologies",
-    "watch": "show",
+_NAMES = {
+    "doctor": ["checkup"],
+    "hosts": ["cpus"],
+    "observe": ["Exceptions", "account", "journey", "record"],
+    "packets": [
+        "ARP", "DNS", "DNSQR", "ICMP", "IP", "TCP", "UDP", "Dot1Q", "Ether",
+        "ICMPv6EchoRequest", "IPv6", "Raw", "capture", "send",
+    ],
+    "program": ["Program"],
+    "sandbox": ["LabError"],
+    "show": ["watch"],
+    "topologies": ["no_balancer", "silent_hosts", "two_hosts"],
 }  # fmt: skip
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = list(_HOME)
 

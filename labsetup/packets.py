@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from scapy.fields import ConditionalField
+from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
@@ -25,19 +26,9 @@ from .sandbox import LabError
 logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
 
 __all__ = [
-    "ARP",
-    "ICMP",
-    "IP",
-    "TCP",
-    "UDP",
-    "Capture",
-    "Dot1Q",
-    "Ether",
-    "IPv6",
-    "Raw",
-    "capture",
-    "send",
-]
+    "ARP", "DNS", "DNSQR", "ICMP", "IP", "TCP", "UDP", "Capture", "Dot1Q", "Ether",
+    "ICMPv6EchoRequest", "IPv6", "Raw", "capture", "send",
+]  # fmt: skip
 
 # Where a packet does not say from whom and to whom: from the first host of two_hosts() to the
 # second, so that scapy looks up no route and asks nobody for an address.
