@@ -46,6 +46,11 @@ SOL_PACKET, PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h; the stamp's type in recvmsg(2) has the same number
 ETH_P_ALL = 3
 
+# The kernel stamps packets on arrival only while some socket asks for it, and needs a moment to
+# begin; until then a packet is stamped when it is read, which would upset the order.
+_stamping = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+_stamping.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
 
 def frame(packet: Packet | bytes, leaving: Interface | None = None) -> bytes:
     """The bytes of a packet from its Ethernet header on.
