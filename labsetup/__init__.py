@@ -17,7 +17,7 @@ _NAMES = {
     "program": ["Program"],
     "sandbox": ["LabError"],
     "show": ["watch"],
-    "topologies": ["no_balancer", "silent_hosts", "two_hosts"],
+    "topologies": ["no_balancer", "silent_hosts", "three_hosts", "two_hosts"],
 }  # fmt: skip
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -195,6 +195,8 @@ _CHECKS: tuple[tuple[str, bool, Callable[[], str]], ...] = (
     ("xdp-loader", False, _tool("xdp-loader", "xdp-tools", "lesson 01")),
     ("fentry", False, _fentry),
     ("bpftool", False, _tool("bpftool", "bpftool", "lessons 01 and 03")),
+    ("dnsmasq", False, _tool("dnsmasq", "dnsmasq-base", "lesson 04")),
+    ("dig", False, _tool("dig", "bind9-dnsutils", "lesson 04")),
     ("memory", False, _memory),
     ("disk", False, _disk),
 )

@@ -13,6 +13,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -35,8 +36,11 @@ T = TypeVar("T")
 PACKAGE_OF = {
     "bpftool": "bpftool",
     "clang": "clang",
+    "dig": "bind9-dnsutils",
+    "dnsmasq": "dnsmasq-base",
     "ethtool": "ethtool",
     "ip": "iproute2",
+    "nstat": "iproute2",
     "llvm-objdump": "llvm",
     "ping": "iputils-ping",
     "tcpdump": "tcpdump",
@@ -50,7 +54,6 @@ NEIGHBOUR_SYSCTLS = {"delay_first_probe_time": 3600, "base_reachable_time_ms": 3
 SYSCTLS = {
     "net/ipv6/conf/default/accept_dad": 0,
     "net/ipv6/conf/default/accept_ra": 0,
-    "net/ipv6/conf/default/addr_gen_mode": 1,  # no link-local address of its own
     # MLDv1 reports a group at once, and again within this time: ten days, so not again.
     "net/ipv6/conf/default/force_mld_version": 1,
     "net/ipv6/conf/default/mldv1_unsolicited_report_interval": 864_000_000,
@@ -105,6 +108,18 @@ class Ping:
 
     def __repr__(self) -> str:
         return f"{self.sent} sent, {self.received} received\n$ {self.command}"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What became of a TCP connection."""
+
+    ok: bool
+    to: str
+    error: str
+
+    def __repr__(self) -> str:
+        return f"TCP to {self.to}: {'all bytes came back' if self.ok else self.error}"
 
 
 class Counters(dict[str, int]):
@@ -233,6 +248,11 @@ class Interface:
                 f"{self.host.name} {self.name} is gone; run the cell that makes the network again"
             )
         return link
+
+    @property
+    def index(self) -> int:
+        """Its number in its host's namespace, as `ip link` shows it."""
+        return self._link()["index"]
 
     @property
     def xdp(self) -> tuple[str, str, int] | None:
@@ -420,6 +440,32 @@ class Host:
             raise LabError(f"«{result.command}» failed: {result.output.strip()}")
         return Ping(int(found[1]), int(found[2]), result.command)
 
+    def connect(self, target: Host, port: int = 80, wait: float = 1) -> Connection:
+        """Open a TCP connection to a host, send a few bytes there and have them back.
+
+        Args:
+            target: the host, which listens just for this.
+            port: its port.
+            wait: seconds to wait for each step.
+        """
+        address, words = self._address_of(target), b"are you there?"
+        with contextlib.ExitStack() as stack:
+            with target.inside():
+                listener = stack.enter_context(socket.create_server((address, port)))
+            with self.inside():
+                ours = stack.enter_context(socket.socket())
+            listener.settimeout(wait)
+            ours.settimeout(wait)
+            try:
+                ours.connect((address, port))
+                theirs = stack.enter_context(listener.accept()[0])
+                theirs.settimeout(wait)
+                ours.sendall(words)
+                theirs.sendall(theirs.recv(100))
+                return Connection(ours.recv(100) == words, f"{address}:{port}", "")
+            except OSError as error:
+                return Connection(False, f"{address}:{port}", str(error))
+
     def _address_of(self, target: Host | Interface) -> str:
         """The target's IPv4 address nearest to this host: on a shared link, if there is one."""
         if isinstance(target, Host):
@@ -470,6 +516,7 @@ class Network:
         self,
         links: Sequence[tuple[str, str]],
         vip: tuple[str, Sequence[str]] | None = None,
+        routers: Mapping[str, str] | None = None,
         queues: int = 1,
     ) -> None:
         """Build it.
@@ -478,6 +525,8 @@ class Network:
             links: a pair of ends for each link, an end being
                 ``"HOST INTERFACE ADDRESS/PREFIX ..."``.
             vip: a virtual address with prefix, and the hosts that have it on their loopback.
+            routers: for each host that sends beyond its own links, the router that it sends to.
+                A router forwards, and is reached by its address on the link to that host.
             queues: RX and TX queues of every interface; one queue is served by one CPU at a time.
 
         IPv6 is off where no address asks for it: it announces itself on every wire.
@@ -491,8 +540,13 @@ class Network:
         self.hosts: dict[str, Host] = {}
         self.links: list[tuple[Interface, Interface]] = []
         self.vip, self.vip_hosts = vip or (None, ())
+        self.routers = routers or {}
         ipv6 = ":" in str(links) + str(self.vip)
-        self._sysctls = SYSCTLS | {"net/ipv6/conf/default/disable_ipv6": int(not ipv6)}
+        self._sysctls = SYSCTLS | {
+            "net/ipv6/conf/default/disable_ipv6": int(not ipv6),
+            # No link-local addresses, which announce themselves; a router cannot do without.
+            "net/ipv6/conf/default/addr_gen_mode": int(not self.routers),
+        }
         _apart(self._build, links, queues)
 
     def _build(self, links: Sequence[tuple[str, str]], queues: int) -> None:
@@ -566,6 +620,17 @@ class Network:
                         address=str(address.ip),
                         prefixlen=address.network.prefixlen,
                     )
+            if host.name in self.routers:
+                self._give_routes(netlink, host)
+            if host.name in self.routers.values():
+                _set_sysctls({"net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1})
+
+    def _give_routes(self, netlink: IPRoute, host: Host) -> None:
+        for interface in host.interfaces.values():
+            if interface.peer.host.name == self.routers[host.name]:
+                for address in interface.peer.addresses:
+                    everything = "::/0" if address.version == 6 else "0.0.0.0/0"
+                    netlink.route("add", dst=everything, gateway=str(address.ip))
 
     def __getattr__(self, name: str) -> Host:
         hosts = self.__dict__.get("hosts", {})

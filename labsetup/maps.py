@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 from . import libbpf
-from .hosts import NoSuchEntry
+from .hosts import Interface, NoSuchEntry
 from .sandbox import LabError
 
 # enum bpf_map_type, linux/bpf.h: hash, array, their per-CPU and LRU forms, LPM trie.
@@ -38,7 +39,8 @@ class Map(MutableMapping[Any, Any]):
     """A map of a loaded program, read and written by one bpf(2) call an entry.
 
     Keys and values are ints where the C type is an integer, and dicts for a struct. A value of a
-    per-CPU map is a `PerCPU`; writing an int to it sets every CPU's copy.
+    per-CPU map is a `PerCPU`; writing an int to it sets every CPU's copy. A device map takes
+    interfaces, such as ``net.middle.eth1``.
     """
 
     def __init__(self, name: str, table: Any) -> None:
@@ -55,14 +57,14 @@ class Map(MutableMapping[Any, Any]):
         return self._table.ttype in READABLE and self._table.max_entries <= SMALL
 
     def _key(self, key: Any) -> Any:
-        kind = self._table.Key
+        return self._made(self._table.Key, key, "keys")
+
+    def _made(self, kind: Any, value: Any, what: str) -> Any:
         try:
-            if isinstance(key, dict):
-                return kind(**key)
-            return kind(*key) if isinstance(key, tuple) else kind(key)
-        except (TypeError, ValueError):
+            return _made(kind, value)
+        except (TypeError, ValueError, IndexError):
             raise LabError(
-                f"map {self.name} has keys of type {kind.__name__}, not {key!r}"
+                f"map {self.name} has {what} of type {kind.__name__}, not {value!r}"
             ) from None
 
     def __getitem__(self, key: Any) -> Any:
@@ -73,18 +75,18 @@ class Map(MutableMapping[Any, Any]):
         return PerCPU(_plain(value)) if self._table.ttype in PER_CPU else _plain(value)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        leaf = self._table.Leaf
-        try:
-            if self._table.ttype in PER_CPU:  # a leaf is an array of copies
-                copies = value if isinstance(value, (tuple, list)) else [value] * leaf._length_
-                new = leaf(*copies)
-            else:
-                new = leaf(**value) if isinstance(value, dict) else leaf(value)
-        except (TypeError, ValueError, IndexError):
-            raise LabError(
-                f"map {self.name} has values of type {leaf.__name__}, not {value!r}"
-            ) from None
-        self._table[self._key(key)] = new
+        plain = value.index if isinstance(value, Interface) else value
+        if self._table.ttype in PER_CPU and not isinstance(value, (tuple, list)):
+            plain = [value] * self._table.Leaf._length_  # a leaf is an array of copies
+        new = self._made(self._table.Leaf, plain, "values")
+        # A device map takes an interface by its number in the namespace of whoever writes.
+        place = value.host.inside() if isinstance(value, Interface) else contextlib.nullcontext()
+        made = self._key(key)
+        with place:
+            try:
+                self._table[made] = new
+            except Exception as error:  # BCC raises nothing more particular
+                raise LabError(f"the kernel refused {self.name}[{key}]: {error}") from None
 
     def __delitem__(self, key: Any) -> None:
         try:
@@ -107,13 +109,35 @@ class Map(MutableMapping[Any, Any]):
         return f"{self.name}\n{rows or '  (empty)'}"
 
 
+class Struct(dict[str, Any]):
+    """A struct of C: its fields by name; usable as a key, as it is in the map."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, ctypes.Structure):
-        return {
-            name: _plain(getattr(value, name))
-            for name, *_ in value._fields_
-            if not name.startswith("__pad")  # BCC names the gaps too
-        }
+        return Struct(
+            {
+                name: _plain(getattr(value, name))
+                for name, *_ in value._fields_
+                if not name.startswith("__pad")  # BCC names the gaps too
+            }
+        )
+    if isinstance(value, ctypes.Array) and value._type_ in {ctypes.c_ubyte, ctypes.c_char}:
+        return bytes(value)
     if isinstance(value, (list, ctypes.Array)):
         return [_plain(element) for element in value]
     return getattr(value, "value", value)
+
+
+def _made(kind: Any, value: Any) -> Any:
+    if isinstance(value, dict):
+        fields = {name: part for name, part, *_ in kind._fields_}
+        return kind(**{name: _made(fields[name], part) for name, part in value.items()})
+    if isinstance(value, bytes) and issubclass(kind, ctypes.Array):
+        return value if kind._type_ is ctypes.c_char else kind(*value)
+    if isinstance(value, (tuple, list)):
+        return kind(*value)
+    return kind(value)

@@ -24,6 +24,23 @@ def two_hosts(queues: int = 1, ipv6: bool = False) -> Network:
     )
 
 
+def three_hosts() -> Network:
+    """client and server, each on a link of its own, and middle between them, which forwards."""
+    return Network(
+        [
+            (
+                "client eth0 192.0.2.1/26 2001:db8:1::1/64",
+                "middle eth0 192.0.2.2/26 2001:db8:1::2/64",
+            ),
+            (
+                "middle eth1 192.0.2.65/26 2001:db8:2::1/64",
+                "server eth0 192.0.2.66/26 2001:db8:2::2/64",
+            ),
+        ],
+        routers={"client": "middle", "server": "middle"},
+    )
+
+
 def silent_hosts() -> Network:
     """client and server, which have talked before and now do not: lesson 02 finds out why."""
     net = two_hosts()
@@ -41,4 +58,4 @@ def no_balancer(servers: int = 4) -> Network:
         links.append(
             (f"router eth{number} 192.0.2.{subnet + 1}/30", f"{name} eth0 192.0.2.{subnet + 2}/30")
         )
-    return Network(links, vip=(VIP, names))
+    return Network(links, vip=(VIP, names), routers=dict.fromkeys(["client", *names], "router"))

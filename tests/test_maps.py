@@ -13,6 +13,8 @@ BPF_ARRAY(numbers, u32, 4);
 BPF_HASH(flows, struct flow, u64);
 BPF_PERCPU_HASH(copies, u32, u64);
 BPF_HASH(by_port, u16, struct flow);
+struct station { u8 mac[6]; char name[8]; };
+BPF_HASH(stations, struct station, u32);
 int maps(struct xdp_md *ctx) {
     int key = 1;
     u32 *n = numbers.lookup(&key);
@@ -54,6 +56,18 @@ def test_a_hash_of_structs(maps):
         del flows[1, 80]
     maps["by_port"][7] = {"address": 3, "port": 7}
     assert maps["by_port"][7] == {"address": 3, "port": 7}
+
+
+def test_bytes_in_structs(maps):
+    stations = maps["stations"]
+    station = {"mac": b"\x02\0\0\0\0\1", "name": b"client"}
+    stations[station] = 3
+    ((key, value),) = stations.items()
+    assert (key["mac"], value) == (station["mac"], 3)
+    assert key["name"].rstrip(b"\0") == b"client"
+    assert dict(stations)[key] == stations[key] == 3
+    with pytest.raises(LabError, match="map stations has keys of type station"):
+        stations[{"mac": b"much too long"}]
 
 
 def test_per_cpu_copies(maps):
