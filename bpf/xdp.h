@@ -27,8 +27,11 @@ typedef int __s32;
 typedef unsigned long long __u64;
 typedef long long __s64;
 typedef __u64 __attribute__((aligned(8))) __aligned_u64;
-typedef __u16 __be16, __sum16;
-typedef __u32 __be32, __wsum;
+typedef __u16 __be16, __sum16, u16;
+typedef __u32 __be32, __wsum, u32;
+typedef __u8 u8;
+typedef __u64 u64;
+typedef _Bool bool;
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 
@@ -45,13 +48,21 @@ struct iphdr { /* as in linux/ip.h, which wants <asm/byteorder.h> */
 	__be32 saddr, daddr;
 };
 
+#define __always_inline inline __attribute__((always_inline))
+
 /* Header fields travel in network byte order: the most significant byte first. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define htons(value) __builtin_bswap16(value)
 #else
 #define htons(value) (value)
 #endif
+#define ntohs(value) htons(value)
 
+#endif
+
+/* From here on the compiler knows nothing of a variable's value.  As in <bpf/bpf_helpers.h>. */
+#ifndef barrier_var
+#define barrier_var(variable) asm volatile("" : "+r"(variable))
 #endif
 
 /* Of linux/in.h, which would more than double the time that BCC compiles. */

@@ -55,6 +55,34 @@ def _sandbox():
     assert host_state() == before
 
 
+@pytest.fixture(scope="session")
+def loaded():
+    """Every XDP program of bpf/ by name, its tables as models.py assumes them."""
+    import ipaddress
+
+    from models import BLOCKED, NEXT_HOPS, PORTS
+
+    from labsetup import Program
+    from labsetup.program import SOURCES
+
+    sources = [path for path in sorted(SOURCES.glob("*.c")) if "TRACEPOINT" not in path.read_text()]
+    programs = {path.stem: Program(path.stem) for path in sources}
+    for labels in BLOCKED:
+        name = b"".join(bytes([len(label)]) + label for label in labels)
+        if len(name) < 64:
+            programs["dns_block"]["blocked"][{"text": name}] = 0
+    hops = programs["redirect"]["next_hops"]
+    for text, (port, *macs) in NEXT_HOPS.items():
+        address = ipaddress.ip_address(text).packed
+        mapped = address if len(address) == 16 else bytes(10) + b"\xff\xff" + address
+        key = {"byte": tuple(mapped)}
+        destination, source = (tuple(bytes.fromhex(mac.replace(":", ""))) for mac in macs)
+        hops[key] = {"port": port, "destination": destination, "source": source}
+    for port in PORTS:
+        programs["redirect"]["ports"][port] = 1  # the sandbox's lo: a test run sends nothing
+    return programs
+
+
 @pytest.fixture
 def net():
     """client and server on one link."""
