@@ -59,7 +59,7 @@ def _query(name: str, **fields):
     return UDP(sport=40000, dport=53) / DNS(id=7, qd=DNSQR(qname=name), **fields)
 
 
-def _extensions():
+def _extensions(kind: int):
     route = IPv6ExtHdrRouting(addresses=["2001:db8::9"], segleft=0)
     return {
         "hop-by-hop": IPv6ExtHdrHopByHop(options=[RouterAlert()]),
@@ -68,7 +68,7 @@ def _extensions():
         "atomic fragment": IPv6ExtHdrFragment(id=1),
         "first fragment": IPv6ExtHdrFragment(m=1, id=1),
         "later fragment": IPv6ExtHdrFragment(offset=8, id=1),
-        "authentication": AH(spi=1, seq=1, icv=b"\x5a" * 12, payloadlen=4),
+        "authentication": AH(nh=kind, spi=1, seq=1, icv=b"\x5a" * 12, payloadlen=4),
         "several": IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt() / route / IPv6ExtHdrFragment(),
         "six": IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt()
         / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt(),
@@ -81,7 +81,7 @@ def corpus() -> list[bytes]:
     """Packets of every kind that a program may meet, as scapy makes them."""
     ping = ICMP(id=0x1234, seq=1)
     names = [".".join(label.decode() for label in labels) for labels in BLOCKED]
-    names += [names[0].upper(), "Www.BLOCKED.eXample", "example.org", "blocked.example.org", ""]
+    names += [names[0].upper(), "ZEBRA-09.eXample", "example.org", "blocked.example.org", ""]
     names += ["x" * 63, ".".join(["long"] * 20), "zAZ@[`{.example", "blockec.example"]
     data = [
         ping / Raw(b"ping" * 12), ICMP(), ICMP(type=0), ICMP(type=13), ICMP(code=1),
@@ -130,8 +130,8 @@ def corpus() -> list[bytes]:
         packets += [
             Ether() / IP(dst=ip.dst, len=size) / load for size in (0, 19, 20, 27, 28, 29, 40, 2000)
         ]
-    for load in (_ping6(), _query(names[0])):
-        packets += [Ether() / ip6 / more / load for more in _extensions().values()]
+    for kind, load in ((58, _ping6()), (17, _query(names[0]))):
+        packets += [Ether() / ip6 / more / load for more in _extensions(kind).values()]
         packets += [Ether() / IPv6(dst=ip6.dst, hlim=hops) / load for hops in (0, 1, 2, 255)]
         packets += [
             Ether() / IPv6(dst=ip6.dst, plen=size) / load for size in (0, 7, 8, 9, 20, 2000)
@@ -155,7 +155,7 @@ def _every_checksum(packet, at: int) -> list[bytes]:
     """Right pings whose checksums are those at which a carry appears or a zero turns over."""
     whole = frame(Ether() / packet / Raw(b"\0\0"))
     found = []
-    for wanted in (0x0000, 0x0001, 0x00FE, 0x00FF, 0x0100, 0xF7FE, 0xF7FF, 0xF800, 0xF801, 0xFFFE):
+    for wanted in (0x0000, 0x0001, 0x00FE, 0x00FF, 0x0100, 0xF7FE, 0xF7FF, 0xF800, 0xF8FF, 0xFFFE):
         has = int.from_bytes(whole[at + 2 : at + 4])
         load = (has - wanted) % 0xFFFF  # it is 0 in `whole`, and the checksum is its complement
         found.append(whole[: at + 2] + wanted.to_bytes(2) + whole[at + 4 : -2] + load.to_bytes(2))
