@@ -81,8 +81,8 @@ def corpus() -> list[bytes]:
     """Packets of every kind that a program may meet, as scapy makes them."""
     ping = ICMP(id=0x1234, seq=1)
     names = [".".join(label.decode() for label in labels) for labels in BLOCKED]
-    names += [names[0].upper(), "ZEBRA-09.eXample", "example.org", "blocked.example.org", ""]
-    names += ["x" * 63, ".".join(["long"] * 20), "zAZ@[`{.example", "blockec.example"]
+    names += [names[0].upper(), "ZEBRA.eXample", "example.org", "blocked.example.org", ""]
+    names += ["x" * 63, ".".join(["long"] * 20), "@{.example", "`[.example", "blockec.example"]
     data = [
         ping / Raw(b"ping" * 12), ICMP(), ICMP(type=0), ICMP(type=13), ICMP(code=1),
         *(_query(name) for name in names),
