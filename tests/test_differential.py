@@ -96,12 +96,7 @@ def corpus() -> list[bytes]:
                  "ff02::1", "::1", "::", "::ffff:198.51.100.1", "fe80::1"]  # fmt: skip
     options = [b"\x01\0\0\0", IPOption_Router_Alert(), IPOption_SSRR(routers=["192.0.2.9"])]
     tags = [Dot1Q(vlan=5), Dot1Q(vlan=5) / Dot1Q(vlan=6), Dot1Q() / Dot1Q() / Dot1Q()]
-    outer = [
-        Ether(),
-        Ether(type=0x88A8),
-        Ether(dst="ff:ff:ff:ff:ff:ff"),
-        Ether(src="01:00:00:0:0:0"),
-    ]
+    outer = [Ether(), Ether(dst="ff:ff:ff:ff:ff:ff"), Ether(src="01:00:00:00:00:00")]
 
     ip, ip6 = IP(dst="198.51.100.1"), IPv6(dst="2001:db8:5::1")
     packets = [Ether() / ip / one for one in data] + [Ether() / ip6 / one for one in data6]
@@ -120,10 +115,7 @@ def corpus() -> list[bytes]:
         packets.append(Ether(type=0x88A8) / Dot1Q(vlan=5, type=0x88A8) / Dot1Q() / header / load)
     for load in (ping, _query(names[0])):
         packets += [Ether() / IP(dst=ip.dst, options=option) / load for option in options]
-        packets += [
-            Ether() / IP(dst=ip.dst, flags="MF") / load,
-            Ether() / IP(dst=ip.dst, flags="DF") / load,
-        ]
+        packets += [Ether() / IP(dst=ip.dst, flags=flags) / load for flags in ("MF", "DF")]
         packets += [Ether() / IP(dst=ip.dst, frag=64, flags=flags) / load for flags in ("", "MF")]
         packets += [Ether() / IP(dst=ip.dst, ttl=ttl) / load for ttl in (0, 1, 2, 255)]
         packets += [Ether() / IP(dst=ip.dst, ihl=ihl) / load for ihl in (0, 4, 15)]
@@ -163,12 +155,12 @@ def _every_checksum(packet, at: int) -> list[bytes]:
 
 
 def cuts(frames: list[bytes]) -> list[bytes]:
-    """Each frame at every length that the kernel takes; of long ones the headers and the end."""
+    """Each frame at every length that the kernel takes; of most long ones headers and end only."""
     return [
         whole[:size]
         for whole in frames
         for size in range(14, len(whole))
-        if size < 150 or size > len(whole) - 10
+        if size < 150 or size > len(whole) - 10 or len(whole) > 1430
     ]
 
 
@@ -235,9 +227,8 @@ def test_a_program_does_what_its_model_does(loaded, frames, name):
     total = seen.total()
     print(f"\n{name}: {total} packets, {dict(seen)}, seeds {SEEDS}")
     assert total >= NUMBER
-    assert _counted(loaded[name]) - before == {"icmp_count": icmp, "dns_block": seen[DROP]}.get(
-        name, 0
-    )
+    counts = {"icmp_count": icmp, "dns_block": seen[DROP]}
+    assert _counted(loaded[name]) - before == counts.get(name, 0)
     if name in ("echo_reply", "redirect", "dns_block"):
         assert 0.03 * total < seen[PASS] < 0.97 * total
 
