@@ -75,9 +75,8 @@ def loaded():
     for text, (port, *macs) in NEXT_HOPS.items():
         address = ipaddress.ip_address(text).packed
         mapped = address if len(address) == 16 else bytes(10) + b"\xff\xff" + address
-        key = {"byte": tuple(mapped)}
-        destination, source = (tuple(bytes.fromhex(mac.replace(":", ""))) for mac in macs)
-        hops[key] = {"port": port, "destination": destination, "source": source}
+        destination, source = (bytes.fromhex(mac.replace(":", "")) for mac in macs)
+        hops[{"byte": mapped}] = {"port": port, "destination": destination, "source": source}
     for port in PORTS:
         programs["redirect"]["ports"][port] = 1  # the sandbox's lo: a test run sends nothing
     return programs
