@@ -440,7 +440,7 @@ class Host:
             raise LabError(f"«{result.command}» failed: {result.output.strip()}")
         return Ping(int(found[1]), int(found[2]), result.command)
 
-    def connect(self, target: Host, port: int = 80, wait: float = 1) -> Connection:
+    def connect(self, target: Host, port: int = 80, wait: float = 0.5) -> Connection:
         """Open a TCP connection to a host, send a few bytes there and have them back.
 
         Args:

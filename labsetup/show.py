@@ -44,7 +44,8 @@ def network_text(net: Any) -> str:
     for interface in (end for link in net.links for end in link):
         if found := interface.xdp:
             where = f"{interface.host.name} {interface.name}"
-            lines.append(f"XDP on {where}: {found[0]}, {found[1]} mode{_note(interface)}")
+            name = _program_name(interface, found)
+            lines.append(f"XDP on {where}: {name}, {found[1]} mode{_note(interface)}")
     if net.vip:
         lines.append(f"VIP {net.vip} on {', '.join(net.vip_hosts)}")
     return "\n".join([*lines, _SETTINGS])
@@ -61,6 +62,12 @@ def _end(interface: Any, mirrored: bool = False) -> str:
 def _note(interface: Any) -> str:
     """Say so where the lab itself put the program."""
     return " (put there by the lab, for the other end)" if interface.is_helper else ""
+
+
+def _program_name(interface: Any, found: tuple[str, str, int]) -> str:
+    """The kernel's name for the program, which is cut short; ours by the name that it has here."""
+    ours = interface.ours
+    return ours.program.name if ours and ours.program else found[0]
 
 
 def _columns(net: Any) -> list[list[Any]]:
@@ -168,7 +175,7 @@ def _slot(interface: Any, x: float, y: float) -> str:
         _text(
             x + SLOT / 2,
             y + 17,
-            found[0] if found else "no XDP program",
+            _program_name(interface, found) if found else "no XDP program",
             INK if found else FAINT,
             12,
             code=bool(found),
