@@ -230,7 +230,7 @@ def test_a_program_does_what_its_model_does(loaded, frames, name):
     counts = {"icmp_count": icmp, "dns_block": seen[DROP]}
     assert _counted(loaded[name]) - before == counts.get(name, 0)
     if name in ("echo_reply", "redirect", "dns_block"):
-        assert 0.03 * total < seen[PASS] < 0.97 * total
+        assert 0.01 * total < seen[PASS] < 0.99 * total  # both ways are well trodden
 
 
 def _counted(program) -> int:
