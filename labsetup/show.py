@@ -34,7 +34,7 @@ MARKS = ("o", "s", "^", "D", "v")
 SIGNS = "●■▲◆▼"  # the marks, in text
 
 # Sizes of the network picture, in pixels.
-STACK, GAP, MARGIN, ROW, HEAD, SLOT = 128, 96, 8, 76, 34, 122
+STACK, GAP, MARGIN, ROW, HEAD, SLOT = 128, 96, 8, 88, 34, 126
 
 
 def network_text(net: Any) -> str:
@@ -187,7 +187,7 @@ def _slot(interface: Any, x: float, y: float) -> str:
         below.insert(1, "put there by the lab")
     parts += [
         _text(x + SLOT / 2, y + 39 + 13 * row, text, INK if text[0].isdigit() else FAINT, 11)
-        for row, text in enumerate(below[:3])
+        for row, text in enumerate(below[:4])
     ]
     return "".join(parts)
 
@@ -287,16 +287,17 @@ def _layers_text(fields: Sequence[Any]) -> list[str]:
 
 def run_html(run: Any) -> str:
     """The same as a picture: a row a header, a box a field, what changed in colour and bold."""
-    return _hop_html(f"{run.program}: {run.verdict}", len(run.after), run.fields, run.maps)
+    size = f"{len(run.after)} bytes{'' if run.changes else ', unchanged'}"
+    return _hop_html(f"{run.program}: {run.verdict}", size, run.fields, run.maps)
 
 
 def _hop_html(
-    title: str, size: int, fields: Sequence[Any], maps: Mapping[str, tuple[object, object]]
+    title: str,
+    size: str,
+    fields: Sequence[Any],
+    maps: Mapping[str, tuple[object, object]],
 ) -> str:
-    same = "" if any(field.changed for field in fields) else ", unchanged"
-    rows = [
-        f'<div><b style="font-family:{CODE}">{html.escape(title)}</b>, {size} bytes{same}</div>'
-    ]
+    rows = [f'<div><b style="font-family:{CODE}">{html.escape(title)}</b>, {size}</div>']
     for layer, members in groupby(fields, key=lambda field: field.layer):
         boxes = "".join(_field_html(field) for field in members)
         rows.append(

@@ -102,6 +102,7 @@ def test_a_journey_there_and_back(net):
     for words in ("swap, XDP_TX", "02:00:00:00:02:00 → ", "as before"):
         assert words in bundle["text/plain"]
         assert words in bundle["text/html"]
+    assert "bytes bytes" not in bundle["text/html"]
 
 
 def test_checksums_are_judged():
