@@ -216,7 +216,11 @@ def dns_block(frame: bytes) -> tuple[str, bytes]:  # RFC 1035, section 4.1
     return DROP if complete and at - 12 < 64 and tuple(labels) in BLOCKED else PASS, frame
 
 
+def capture(frame: bytes) -> tuple[str, bytes]:
+    return PASS, frame
+
+
 MODELS = {
     model.__name__: model
-    for model in (drop_icmp, icmp_count, mac_swap, echo_reply, redirect, dns_block)
+    for model in (drop_icmp, icmp_count, mac_swap, echo_reply, redirect, dns_block, capture)
 }

@@ -80,6 +80,16 @@ def test_packet(tmp_path):
     assert "icmp_packets\n  0: CPU" in shown
 
 
+@pytest.mark.parametrize("name", ["capture", "dns_block", "echo_reply", "mac_swap", "redirect"])
+def test_packet_runs_every_kind_of_program(tmp_path, name):
+    packets, out = tmp_path / "in.pcap", tmp_path / "out.pcap"
+    wrpcap(str(packets), [Ether(frame(IP() / ICMP(id=7) / b"hello"))])
+    report = json.loads(lab("packet", name, "--pcap", packets, "--out", out, "--json").stdout)
+    (after,) = rdpcap(str(out))
+    assert bytes(after).hex() == report["packets"][0]["out"]
+    assert (after[Ether].dst == "02:00:00:00:01:00") is (name in ("mac_swap", "echo_reply"))
+
+
 def test_packet_takes_a_file_of_the_reader(tmp_path):
     capture, program = tmp_path / "in.pcap", tmp_path / "tx.c"
     wrpcap(str(capture), [Ether(frame(IP() / ICMP()))])
