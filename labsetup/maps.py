@@ -14,6 +14,7 @@ from .sandbox import LabError
 # enum bpf_map_type, linux/bpf.h: hash, array, their per-CPU and LRU forms, LPM trie.
 READABLE = {1, 2, 5, 6, 9, 10, 11}
 PER_CPU = {5, 6, 10}
+DEVMAP = 14
 SMALL = 1024
 
 
@@ -95,7 +96,17 @@ class Map(MutableMapping[Any, Any]):
             raise NoSuchEntry(f"{self.name} has no entry {key}") from None
 
     def __iter__(self) -> Iterator[Any]:
-        return (_plain(key) for key in list(self._table.keys()))
+        keys = list(self._table.keys())
+        if self._table.ttype == DEVMAP:  # an array with empty places
+            keys = [key for key in keys if self._filled(key)]
+        return (_plain(key) for key in keys)
+
+    def _filled(self, key: Any) -> bool:
+        try:
+            self._table[key]
+        except (KeyError, IndexError):
+            return False
+        return True
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
