@@ -35,6 +35,7 @@ struct ipv6hdr {
 #endif
 
 /* Their kernel headers pull in linux/in.h, for which BCC takes a second and more. */
+#define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 #define IPPROTO_AH 51
 

@@ -53,8 +53,10 @@ struct iphdr { /* as in linux/ip.h, which wants <asm/byteorder.h> */
 /* Header fields travel in network byte order: the most significant byte first. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define htons(value) __builtin_bswap16(value)
+#define htonl(value) __builtin_bswap32(value)
 #else
 #define htons(value) (value)
+#define htonl(value) (value)
 #endif
 #define ntohs(value) htons(value)
 

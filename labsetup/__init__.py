@@ -8,6 +8,10 @@ from importlib import import_module
 
 _NAMES = {
     "doctor": ["checkup"],
+    "hashing": [
+        "collateral", "flow_hash", "jump", "maglev", "mixed", "modulo", "moved", "random_flows",
+        "rendezvous", "ring", "seed_of", "table", "unevenness",
+    ],
     "hosts": ["cpus"],
     "observe": ["Exceptions", "account", "journey", "record"],
     "packets": [
@@ -16,7 +20,7 @@ _NAMES = {
     ],
     "program": ["Program"],
     "sandbox": ["LabError"],
-    "show": ["watch"],
+    "show": ["MARKS", "SERIES", "explore", "plot", "watch"],
     "topologies": ["no_balancer", "silent_hosts", "three_hosts", "two_hosts"],
 }  # fmt: skip
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -377,10 +377,28 @@ class Picture:
     """A finished plot, and what it shows in words."""
 
     def __init__(self, png: bytes, words: str) -> None:
-        self._png, self._words = png, words
+        self.png, self._words = png, words
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        return {"image/png": base64.b64encode(self._png).decode(), "text/plain": self._words}
+        return {"image/png": base64.b64encode(self.png).decode(), "text/plain": self._words}
+
+
+def plot(draw: Callable[[Any], None], words: str) -> Picture:
+    """A plot that is readable on a white and on a black page.
+
+    Args:
+        draw: draws on the matplotlib axes that it is given.
+        words: what the plot shows, for those who do not see it.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(layout="constrained")
+        draw(figure.subplots())
+        file = io.BytesIO()
+        figure.savefig(file, format="png")
+    return Picture(file.getvalue(), f"plot: {words}")
 
 
 class Watch:
@@ -417,36 +435,25 @@ class Watch:
             self.times.append(now)
             for name, read in self._sources.items():
                 self.values[name].append(read())
-            self._image.value = self._png()
+            self._image.value = self.picture().png
             self._caption.value = ", ".join(
                 f"{html.escape(name)}: {values[-1]:g}" for name, values in self.values.items()
             )
             await asyncio.sleep(every)
 
-    def _figure(self) -> Any:
-        """The readings so far, as a matplotlib figure."""
-        import matplotlib
-        from matplotlib.figure import Figure
+    def _draw(self, axes: Any) -> None:
+        for (name, values), colour, mark in zip(self.values.items(), SERIES, MARKS, strict=False):
+            axes.plot(self.times, values, color=colour, marker=mark, markersize=4, label=name)
+        axes.set_xlabel("seconds")
+        axes.legend(frameon=False)
 
-        with matplotlib.rc_context(STYLE):
-            figure = Figure(layout="constrained")
-            axes = figure.subplots()
-            for (name, values), colour, mark in zip(
-                self.values.items(), SERIES, MARKS, strict=False
-            ):
-                axes.plot(self.times, values, color=colour, marker=mark, markersize=4, label=name)
-            axes.set_xlabel("seconds")
-            axes.legend(frameon=False)
-            return figure
-
-    def _png(self) -> bytes:
-        file = io.BytesIO()
-        self._figure().savefig(file, format="png")
-        return file.getvalue()
+    def picture(self) -> Picture:
+        """The readings so far."""
+        return plot(self._draw, f"{', '.join(self.values)} over time")
 
     def __await__(self) -> Generator[Any, None, Picture]:
         yield from self._task.__await__()
-        return Picture(self._png(), f"plot over time: {', '.join(self.values)}")
+        return self.picture()
 
 
 def watch(
@@ -462,3 +469,31 @@ def watch(
     if not (0 < seconds <= 60 and every >= 0.1):
         raise LabError("watch() takes at most 60 seconds, and a reading every 0.1 s at most")
     return Watch(sources, seconds, every)
+
+
+def explore(picture: Callable[..., Picture], **choices: tuple[int, int] | Sequence[Any]) -> None:
+    """Show a picture with a slider for each of its arguments, drawn again at every move.
+
+    Args:
+        picture: makes the picture from the values of the sliders.
+        choices: for each argument the values it may take, first the one to begin with; a tuple of
+            two numbers stands for all whole numbers between them.
+    """
+    import ipywidgets
+    from IPython.display import display
+
+    sliders = {
+        name: ipywidgets.IntSlider(min=values[0], max=values[1], description=name)
+        if isinstance(values, tuple)
+        else ipywidgets.SelectionSlider(options=sorted(values), value=values[0], description=name)
+        for name, values in choices.items()
+    }
+    image = ipywidgets.Image(format="png", layout={"max_width": "700px"})
+    display(ipywidgets.VBox([*sliders.values(), image]))
+
+    def draw(_: object = None) -> None:
+        image.value = picture(**{name: slider.value for name, slider in sliders.items()}).png
+
+    for slider in sliders.values():
+        slider.observe(draw, names="value")
+    draw()
