@@ -4,9 +4,9 @@
  * On the way in and on the way out a copy of it goes to user space.
  */
 struct record {
-	u64 time;	/* since boot */
-	u32 length;
-	u32 verdict;	/* NOT_YET on the way in */
+	u64 time; /* since boot, in ns */
+	u32 interface, length, verdict; /* NOT_YET on the way in */
+	u32 unused;
 };
 
 #define NOT_YET 0xffffffff
@@ -15,16 +15,19 @@ struct record {
 #define CAPTURED(ctx) XDP_PASS
 #endif
 
-BPF_PERF_OUTPUT(records); /* a ring for each CPU */
+BPF_PERF_OUTPUT(records); /* a ring for each CPU; what finds no room is lost */
+BPF_PERCPU_ARRAY(met, u64, 1); /* packets, recorded or not */
 
 int capture(struct xdp_md *ctx)
 {
 	struct record record = {
 		.time = bpf_ktime_get_ns(),
+		.interface = ctx->ingress_ifindex,
 		.length = ctx->data_end - ctx->data,
 		.verdict = NOT_YET,
 	};
 	records.perf_submit_skb(ctx, record.length, &record, sizeof(record));
+	met.increment(0);
 
 	record.verdict = CAPTURED(ctx);
 

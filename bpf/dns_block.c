@@ -51,7 +51,7 @@ int dns_block(struct xdp_md *ctx)
 	 */
 	struct name name = {};
 	for (u32 i = 0; i < sizeof(name.text); i++, byte++) {
-		barrier_var(byte); /* or clang compares once, before the loop, unseen by the verifier */
+		barrier_var(byte); /* keeps the comparison below inside the loop */
 		if ((void *)(byte + 1) > pkt.end || sizeof(*udp) + sizeof(*dns) + i >= length)
 			return XDP_PASS;
 		if (*byte == 0)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A ping to one host, over IPv4 or IPv6, becomes its own answer and leaves where
- * it came in, its VLAN tags kept.  Every other packet goes on to the stack.
+ * it came in, its VLAN tags kept, whosever address it was for.  Every other packet
+ * goes on to the stack.
  */
 #include "checksum.h"
 #include "parse.h"
@@ -21,7 +22,7 @@ static __always_inline bool answer_ip(struct iphdr *ip, struct icmphdr *icmp)
 	ip->daddr = address;
 	ip->check = mended(ip->check, htons(ip->ttl << 8), htons(TTL << 8));
 	ip->ttl = TTL;
-	/* 0xffff is 0 too, and right even if all else is 0, as in the answer to scapy's ICMP(). */
+	/* Where all else is 0, a checksum of 0 would be wrong; 0xffff means the same and is right. */
 	icmp->checksum = mended(icmp->checksum, htons(8 << 8), htons(0)) ?: 0xffff;
 	icmp->type = 0; /* echo reply */
 	return 1;

@@ -53,7 +53,7 @@ static __always_inline void parse_ip6(struct packet *pkt, void *next)
 	pkt->protocol = ip6->nexthdr;
 
 	for (int i = 0; i <= 6; i++) { /* six extensions; honest packets have one or two */
-		/* To the verifier, not the compiler, all ways here now look alike: below 16 kB. */
+		/* Hidden from the compiler, which would drop the mask: it bounds the offset. */
 		barrier_var(left);
 		struct ipv6_extension *ext = next + ((all - left) & 0x3fff);
 		u8 kind = pkt->protocol;

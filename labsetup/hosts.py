@@ -232,6 +232,7 @@ class Interface:
         self.addresses = tuple(ipaddress.ip_interface(address) for address in addresses)
         self.peer: Interface = self  # until the link is made
         self.attachment: Any = None  # what Program.attach() put here last
+        self.programs: set[int] = set()  # ids of all that it ever put here
 
     def _link(self) -> Any:
         def ask() -> Any:
@@ -277,10 +278,17 @@ class Interface:
         return self.ours is not None and self.ours.program is None
 
     @property
+    def leaves_checksums(self) -> bool:
+        """Whether the stack leaves checksums to this interface (TX checksum offload)."""
+        with self.host.inside(), contextlib.closing(IoctlEthtool(self.name)) as ethtool:
+            return bool(ethtool.get_offload_flags()["tx-checksumming"])
+
+    @property
     def counters(self) -> Counters:
         """The driver's XDP counters, RX queues summed (`ethtool -S`), and the link's own.
 
-        What veth counts: linux/drivers/net/veth.c.  PASS has no counter of its own.
+        What veth counts: linux/drivers/net/veth.c.  PASS has no counter of its own; `drops` are
+        frames lost in the driver, not by the verdict XDP_DROP.
         """
         stats = self._link().get_attr("IFLA_STATS64")
         counters = Counters(
@@ -288,7 +296,7 @@ class Interface:
         )
         with self.host.inside(), contextlib.closing(IoctlEthtool(self.name)) as ethtool:
             for name, value in ethtool.get_statistics():
-                found = re.fullmatch(r"[rt]x_queue_\d+_(xdp_\w+)", name)
+                found = re.fullmatch(r"[rt]x_queue_\d+_(xdp_\w+|drops)", name)
                 if found and found[1] != "xdp_bytes":
                     counters[found[1]] = counters.get(found[1], 0) + value
         return counters
@@ -309,6 +317,7 @@ class Host:
         self.interfaces: dict[str, Interface] = {}
         self.open = True  # until the network is closed
         self._children: list[subprocess.Popen[str]] = []
+        self._started: dict[str, Background] = {}
         sandbox.new_namespace(name)
         with self.inside():
             _set_sysctls(sysctls)
@@ -390,8 +399,17 @@ class Host:
         return shutil.which(command) is not None
 
     def start(self, command: str | Sequence[str]) -> Background:
-        """Run a command on this host beside the notebook."""
-        return Background(*self._popen(command))
+        """Run a command on this host beside the notebook.
+
+        The same command again ends the first one, as when a cell is run twice.
+        """
+        shown, process = self._popen(command)
+        if shown in self._started:
+            process.kill()
+            self._started.pop(shown).stop(quiet=0)
+            shown, process = self._popen(command)
+        self._started[shown] = Background(shown, process)
+        return self._started[shown]
 
     def tcpdump(self, interface: str = "eth0", options: str = "") -> Background:
         """Start tcpdump on an interface, and return once it listens.
@@ -448,10 +466,21 @@ class Host:
             port: its port.
             wait: seconds to wait for each step.
         """
+        if not isinstance(target, Host):
+            raise LabError(
+                f"connect() takes a host such as net.server, not {type(target).__name__}"
+            )
+        if not (isinstance(port, int) and 0 < port < 65536 and wait > 0):
+            raise LabError(f"connect() takes a port from 1 to 65535 and a time, not {port}, {wait}")
         address, words = self._address_of(target), b"are you there?"
         with contextlib.ExitStack() as stack:
-            with target.inside():
-                listener = stack.enter_context(socket.create_server((address, port)))
+            try:
+                with target.inside():
+                    listener = stack.enter_context(socket.create_server((address, port)))
+            except OSError as error:
+                raise LabError(
+                    f"{target.name} cannot listen on port {port} ({error.strerror}); take another"
+                ) from None
             with self.inside():
                 ours = stack.enter_context(socket.socket())
             listener.settimeout(wait)
@@ -473,11 +502,11 @@ class Host:
         elif isinstance(target, Interface):
             interfaces = [target]
         else:
-            raise LabError(f"ping() takes a host or an address, not {target!r}")
+            raise LabError(f"a {type(target).__name__} is no host and no address")
         theirs = [a for i in interfaces for a in i.addresses if a.version == 4]
         mine = [a for i in self.interfaces.values() for a in i.addresses]
         if not theirs:
-            raise LabError(f"{target!r} has no IPv4 address to ping")
+            raise LabError(f"{target!r} has no IPv4 address")
         shared = [a for a in theirs if any(a.ip in m.network for m in mine)]
         return str((shared or theirs)[0].ip)
 

@@ -15,6 +15,7 @@ from .sandbox import LabError
 READABLE = {1, 2, 5, 6, 9, 10, 11}
 PER_CPU = {5, 6, 10}
 DEVMAP = 14
+BYTES = {ctypes.c_ubyte, ctypes.c_char}
 SMALL = 1024
 
 
@@ -63,9 +64,9 @@ class Map(MutableMapping[Any, Any]):
     def _made(self, kind: Any, value: Any, what: str) -> Any:
         try:
             return _made(kind, value)
-        except (TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError):
             raise LabError(
-                f"map {self.name} has {what} of type {kind.__name__}, not {value!r}"
+                f"map {self.name} has {what} of type {_form(kind)}, not {value!r}"
             ) from None
 
     def __getitem__(self, key: Any) -> Any:
@@ -136,14 +137,27 @@ def _plain(value: Any) -> Any:
                 if not name.startswith("__pad")  # BCC names the gaps too
             }
         )
-    if isinstance(value, ctypes.Array) and value._type_ in {ctypes.c_ubyte, ctypes.c_char}:
+    if isinstance(value, ctypes.Array) and value._type_ in BYTES:
         return bytes(value)
     if isinstance(value, (list, ctypes.Array)):
         return [_plain(element) for element in value]
     return getattr(value, "value", value)
 
 
+def _form(kind: Any) -> str:
+    """How a value of a C type is written in Python."""
+    if issubclass(kind, ctypes.Structure):
+        parts = [f"{n!r}: {_form(k)}" for n, k, *_ in kind._fields_ if not n.startswith("__pad")]
+        return f"{{{', '.join(parts)}}}"
+    if issubclass(kind, ctypes.Array):
+        size = kind._length_
+        return f"{size} bytes" if kind._type_ in BYTES else f"a list of {size} numbers"
+    return kind.__name__
+
+
 def _made(kind: Any, value: Any) -> Any:
+    if issubclass(kind, ctypes.Structure) and not isinstance(value, (dict, tuple, list)):
+        raise TypeError
     if isinstance(value, dict):
         fields = {name: part for name, part, *_ in kind._fields_}
         return kind(**{name: _made(fields[name], part) for name, part in value.items()})

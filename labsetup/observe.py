@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bcc import BPF
 from scapy.layers.l2 import Ether
@@ -34,46 +35,52 @@ from .sandbox import LabError
 class Exceptions:
     """Counts what programs leave at the tracepoint xdp:xdp_exception, while its block runs.
 
-    The tracepoint belongs to the whole machine; `of` counts one program's events only.
+    The tracepoint belongs to the whole machine; `of` counts the programs of one interface only.
     """
+
+    _tracer: BPF | None = None  # one for the life of the notebook
 
     def __init__(self) -> None:
         sandbox.require()
-        self._bpf: BPF | None = None
-        self._counts: dict[int, int] = {}
+        self._start: dict[int, int] = {}
+        self._end: dict[int, int] | None = None
 
     def __enter__(self) -> Exceptions:
-        with libbpf.captured_stderr() as said:
-            try:
-                self._bpf = BPF(text=(SOURCES / "exceptions.c").read_bytes())
-            except Exception:  # BCC raises nothing more particular, and explains on stderr
-                self._bpf = None
-        if self._bpf is None:
-            reason = (said[0].strip().splitlines() or ["no reason given"])[-1]
-            raise LabError(
-                f"this kernel has no tracepoint xdp:xdp_exception ({reason}); the counter "
-                "xdp_drops of `counters` still counts the packets"
-            )
+        if Exceptions._tracer is None:
+            Exceptions._tracer = _load_tracer()
+        self._start, self._end = self._counts(), None
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._read()
-        if self._bpf is not None:
-            self._bpf.cleanup()
-            self._bpf = None
+        self._end = self._counts()
 
-    def _read(self) -> None:
-        if self._bpf is not None:
-            table = self._bpf[b"exceptions"]
-            self._counts = {key.value: value.value for key, value in table.items()}
+    @staticmethod
+    def _counts() -> dict[int, int]:
+        if Exceptions._tracer is None:
+            return {}
+        return {key.value: value.value for key, value in Exceptions._tracer[b"exceptions"].items()}
 
     def of(self, interface: Interface) -> int:
-        """How many packets the program that is now on an interface had aborted."""
+        """How many packets had aborted at an interface, under the programs that it has had."""
         if not isinstance(interface, Interface):
             raise LabError(f"of() takes an interface such as net.server.eth0, not {interface!r}")
-        self._read()
+        now = self._counts() if self._end is None else self._end
         attached = interface.xdp
-        return self._counts.get(attached[2], 0) if attached else 0
+        programs = interface.programs | ({attached[2]} if attached else set())
+        return sum(now.get(one, 0) - self._start.get(one, 0) for one in programs)
+
+
+def _load_tracer() -> BPF:
+    with libbpf.captured_stderr() as said:
+        try:
+            return BPF(text=(SOURCES / "exceptions.c").read_bytes())
+        except Exception as error:  # BCC raises nothing more particular, and explains on stderr
+            trouble = error
+    reason = (said[0].strip().splitlines() or [str(trouble)])[-1]
+    raise LabError(
+        f"this kernel has no tracepoint xdp:xdp_exception ({reason}); the counter xdp_drops of "
+        "`counters` still counts the packets"
+    )
 
 
 @dataclass(frozen=True)
@@ -83,12 +90,14 @@ class Fate:
     Attributes:
         time: seconds since boot, when the program took it.
         verdict: such as ``"XDP_DROP"``.
+        interface: where it came in, by its number on its host.
         before: the frame as it came.
         after: the frame as the program left it.
     """
 
     time: float
     verdict: str
+    interface: int
     before: bytes
     after: bytes
 
@@ -109,27 +118,38 @@ class Record(Sequence[Fate]):
     """
 
     def __init__(self, program: Program) -> None:
+        if not isinstance(program, Program):
+            raise LabError(f"record() takes a program, not {program!r}")
         if not program.captures:
             raise LabError(
                 f"{program.name} was loaded without its capture; type: "
                 f"Program({program.name!r}, capture=True), and attach that one"
             )
+        self.program = program
         self._fates: list[Fate] = []
         self.lost = 0
         self._ring = _ring_of(program)
 
+    def start(self) -> Record:
+        """Record from now on."""
+        self._begun = self._ring.begin(self)
+        return self
+
     def stop(self) -> Record:
         """Read what is in the rings, in order of time."""
-        events, self.lost = self._ring.read()
-        waiting: dict[int, tuple[float, bytes]] = {}
-        for cpu, stamp, verdict, frame in events:
-            if verdict == NOT_YET:
-                waiting[cpu] = (stamp, frame)
-            elif cpu in waiting:
-                begun, before = waiting.pop(cpu)
-                name = VERDICTS[verdict] if verdict < len(VERDICTS) else f"{verdict}"
-                self._fates.append(Fate(begun, name, before, frame))
+        events, met = self._ring.end(self)
+        waiting: dict[int, _Event] = {}
+        for event in events:
+            if event.verdict == NOT_YET:
+                waiting[event.cpu] = event
+            elif event.cpu in waiting:
+                begun = waiting.pop(event.cpu)
+                known = event.verdict < len(VERDICTS)
+                name = VERDICTS[event.verdict] if known else f"{event.verdict}"
+                fate = Fate(begun.time, name, begun.interface, begun.frame, event.frame)
+                self._fates.append(fate)
         self._fates.sort(key=lambda fate: fate.time)
+        self.lost = met - self._begun - len(self._fates)
         return self
 
     def save(self, path: str | Path, after: bool = False) -> None:
@@ -142,14 +162,19 @@ class Record(Sequence[Fate]):
         frames = [Ether(fate.after if after else fate.before) for fate in self]
         for frame, fate in zip(frames, self, strict=True):
             frame.time = fate.time + _since_boot()
-        wrpcap(str(path), frames)
+        try:
+            wrpcap(str(path), frames)
+        except OSError as error:
+            raise LabError(f"{path} cannot be written: {error.strerror}") from None
 
     def __enter__(self) -> Record:
-        self._ring.read()  # what came before the block is not asked for
-        return self
+        return self.start()
 
     def __exit__(self, *error: object) -> None:
         self.stop()
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def __len__(self) -> int:
         return len(self._fates)
@@ -161,9 +186,11 @@ class Record(Sequence[Fate]):
         return iter(self._fates)
 
     def __repr__(self) -> str:
-        lines = [repr(fate) for fate in self] or ["no packet met the program"]
+        nowhere = "" if self.program.places else "; it is attached nowhere"
+        lines = [repr(fate) for fate in self]
         if self.lost:
-            lines.append(f"and {self.lost} that were not recorded: the ring was full")
+            lines.append(f"and {self.lost} packets for which the ring had no room")
+        lines = lines or [f"no packet met the program{nowhere}"]
         return "\n".join(lines)
 
 
@@ -176,8 +203,16 @@ def record(program: Program) -> Record:
 
 
 NOT_YET = 0xFFFFFFFF  # bpf/capture.c
-_HEADER = struct.Struct("=QII")
+_HEADER = struct.Struct("=QIIII")
 _RING_PAGES = 256  # a CPU; a megabyte
+
+
+class _Event(NamedTuple):
+    cpu: int
+    time: float
+    interface: int
+    verdict: int
+    frame: bytes
 
 
 class _Ring:
@@ -185,8 +220,7 @@ class _Ring:
 
     def __init__(self, bpf: BPF) -> None:
         self._bpf = bpf
-        self._events: list[tuple[int, float, int, bytes]] = []
-        self._lost = 0
+        self._events: dict[Record, list[_Event]] = {}  # for each record that is going on
         table = bpf[b"records"]
         table.open_perf_buffer(self._take, page_cnt=_RING_PAGES, lost_cb=self._lose)
         # At exit BCC would close rings that the kernel has closed already, and complain.
@@ -194,19 +228,27 @@ class _Ring:
 
     def _take(self, cpu: int, data: int, size: int) -> None:
         raw = ctypes.string_at(data, size)
-        stamp, length, verdict = _HEADER.unpack_from(raw)
+        stamp, interface, length, verdict, _ = _HEADER.unpack_from(raw)
         frame = raw[_HEADER.size : _HEADER.size + length]
-        self._events.append((cpu, stamp / 1e9, verdict, frame))
+        for events in self._events.values():
+            events.append(_Event(cpu, stamp / 1e9, interface, verdict, frame))
 
     def _lose(self, *lost: int) -> None:
-        self._lost += lost[-1]
+        """The program counts for itself: the kernel tells of a loss only with the next record."""
 
-    def read(self) -> tuple[list[tuple[int, float, int, bytes]], int]:
-        """Everything since the last reading, CPU by CPU, and how many records did not fit."""
+    def begin(self, record: Record) -> int:
+        """Collect for a record from now on; returns how many packets there were before."""
         self._bpf.perf_buffer_poll(timeout=0)
-        events, lost = self._events, self._lost
-        self._events, self._lost = [], 0
-        return events, lost
+        self._events[record] = []
+        return self._met()
+
+    def end(self, record: Record) -> tuple[list[_Event], int]:
+        """What was collected, and how many packets there have been."""
+        self._bpf.perf_buffer_poll(timeout=0)
+        return self._events.pop(record, []), self._met()
+
+    def _met(self) -> int:
+        return sum(self._bpf[b"met"][ctypes.c_int(0)])
 
 
 _rings: dict[Program, _Ring] = {}
@@ -269,13 +311,8 @@ def journey(net: Network, interface: Interface, packet: Packet | bytes) -> Journ
         packet: scapy packet or bytes, as for `send`.
     """
     interfaces = [one for host in net for one in host.interfaces.values()]
-    records = [
-        (one, Record(one.ours.program))
-        for one in interfaces
-        if one.ours and one.ours.program and one.ours.program.captures
-    ]
-    for _, recorded in records:
-        recorded.__enter__()
+    places = {one: one.ours.program for one in interfaces if one.ours and one.ours.program}
+    records = [Record(p).start() for p in dict.fromkeys(places.values()) if p.captures]
     with Capture(interfaces) as wire:
         send(interface, packet)
     stations: list[tuple[float, str, bool, bytes]] = []
@@ -284,9 +321,10 @@ def journey(net: Network, interface: Interface, packet: Packet | bytes) -> Journ
         where = f"{seen.interface.host.name} {seen.interface.name}: {what}"
         stations.append((seen.time, where, False, bytes(seen.packet)))
     boot = _since_boot()
-    for one, recorded in records:
+    for recorded in records:
         for fate in recorded.stop():
-            where = f"{one.host.name} {one.name}: {one.ours.program.name}, {fate.verdict}"
+            one = _where(fate, [i for i in places if places[i] is recorded.program])
+            where = f"{one.host.name} {one.name}: {recorded.program.name}, {fate.verdict}"
             stations.append((fate.time + boot, where, True, fate.after))
     stations.sort(key=lambda station: station[0])
     hops, last = [], b""
@@ -294,6 +332,13 @@ def journey(net: Network, interface: Interface, packet: Packet | bytes) -> Journ
         hops.append(Hop(title, is_xdp, last or frame, frame))
         last = frame
     return Journey(hops)
+
+
+def _where(fate: Fate, places: Sequence[Interface]) -> Interface:
+    """Which of its program's interfaces a packet came in by; numbers repeat from host to host."""
+    numbered = [one for one in places if one.index == fate.interface]
+    addressed = [one for one in numbered if fate.packet.dst == one.mac]
+    return (addressed or numbered)[0]
 
 
 @dataclass(frozen=True)
@@ -316,7 +361,7 @@ class Balance:
 
 
 class Account:
-    """The law of conservation: every packet that arrived has exactly one fate.
+    """The law of conservation: in native mode, every packet that arrived has exactly one fate.
 
     received = passed + dropped + aborted + sent back + redirected, at each interface. Received,
     dropped, sent back and redirected are the driver's counters; passed is counted where frames
@@ -335,6 +380,11 @@ class Account:
         """One for each interface, at this moment."""
         rows = []
         for one in self._interfaces:
+            if (found := one.xdp) and found[1] == "generic":
+                raise LabError(
+                    f"{one.host.name} {one.name} runs XDP in generic mode, of which the driver "
+                    "knows nothing; account() needs native mode"
+                )
             counted = one.counters - self._start[one]
             aborted = self._exceptions.of(one)
             rows.append(
@@ -390,4 +440,6 @@ INCOMING_ONLY = (0x20, 0, 0, 0xFFFFF004, 0x15, 0, 1, 4, 0x06, 0, 0, 0, 0x06, 0, 
 
 def account(net: Network) -> Account:
     """Begin to balance the packets of a network; shown at any moment, it gives the sums so far."""
+    if not isinstance(net, Network):
+        raise LabError(f"account() takes a network, not {net!r}")
     return Account(net)

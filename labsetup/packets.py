@@ -33,11 +33,12 @@ __all__ = [
 # Where a packet does not say from whom and to whom: from the first host of two_hosts() to the
 # second, so that scapy looks up no route and asks nobody for an address.
 FIRST_MAC, SECOND_MAC = "02:00:00:00:01:00", "02:00:00:00:02:00"
-DEFAULTS: dict[type[Packet], dict[str, str]] = {
+DEFAULTS: dict[type[Packet], dict[str, object]] = {
     Ether: {"src": FIRST_MAC, "dst": SECOND_MAC},
     ARP: {"hwsrc": FIRST_MAC, "psrc": "192.0.2.1", "pdst": "192.0.2.2"},
     IP: {"src": "192.0.2.1", "dst": "192.0.2.2"},
     IPv6: {"src": "2001:db8::1", "dst": "2001:db8::2"},
+    ICMP: {"id": 1},  # with an id of 0 the reply would be all zeros, a case of its own
 }
 
 SO_RCVBUFFORCE = 33
@@ -57,7 +58,7 @@ def frame(packet: Packet | bytes, leaving: Interface | None = None) -> bytes:
 
     Args:
         packet: bytes, or a scapy packet; one without Ether() gets that header.
-        leaving: the interface where it leaves; MAC addresses that the packet does not name are
+        leaving: the interface where it leaves; addresses that the packet does not name are
             this one's and its peer's.
     """
     if isinstance(packet, bytes):
@@ -65,12 +66,28 @@ def frame(packet: Packet | bytes, leaving: Interface | None = None) -> bytes:
     if not isinstance(packet, Packet):
         raise LabError(f"{packet!r} is not a packet; make one such as Ether()/IP()/ICMP()")
     packet = packet.copy() if isinstance(packet, Ether) else Ether() / packet.copy()
-    if leaving is not None:
-        packet.fields = {"src": leaving.mac, "dst": leaving.peer.mac} | packet.fields
     for layer, values in DEFAULTS.items():
         if layer in packet:
-            packet[layer].fields = values | packet[layer].fields
+            near = _near(layer, leaving) if leaving is not None else {}
+            packet[layer].fields = values | near | packet[layer].fields
     return bytes(packet)
+
+
+def _near(layer: type[Packet], leaving: Interface) -> dict[str, object]:
+    """A header's addresses for a packet from an interface to its peer."""
+    ends = {"src": leaving, "dst": leaving.peer}
+    if layer is Ether:
+        return {name: end.mac for name, end in ends.items()}
+    version = {IP: 4, ARP: 4, IPv6: 6}.get(layer)
+    found = {
+        name: str(address.ip)
+        for name, end in ends.items()
+        for address in reversed(end.addresses)
+        if address.version == version
+    }
+    if layer is ARP:
+        return {"hwsrc": leaving.mac} | {f"p{name}": address for name, address in found.items()}
+    return dict(found)
 
 
 @dataclass(frozen=True)
@@ -175,6 +192,7 @@ def send(interface: Interface, packet: Packet | bytes, count: int = 1) -> None:
     if not (isinstance(count, int) and 1 <= count <= 1_000_000):
         raise LabError(f"send() takes a count from 1 to 1,000,000, not {count}")
     raw = frame(packet, interface)
+    arrived, limit = _arrived(interface.peer), time.monotonic() + 0.2
     with interface.host.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
         out.bind((interface.name, 0))
         try:
@@ -187,6 +205,14 @@ def send(interface: Interface, packet: Packet | bytes, count: int = 1) -> None:
                 f"{interface.host.name} {interface.name} does not send a frame of {len(raw)} "
                 "bytes; it takes 14 to 1,514"
             ) from None
+    # The kernel may take frames in a little later than it takes them from here.
+    while _arrived(interface.peer) < arrived + count and time.monotonic() < limit:
+        time.sleep(0.005)  # polls: nobody tells when the counters move
+
+
+def _arrived(interface: Interface) -> int:
+    counters = interface.counters
+    return counters["rx_packets"] + counters["rx_dropped"]
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,9 @@ if HEADERS.exists() and not Path("/lib/modules", os.uname().release, "build").ex
 # enum xdp_action, linux/bpf.h
 VERDICTS = ("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT")
 
+# The maps of bpf/capture.c, which are not the program's own.
+CAPTURES = {"records", "met"}
+
 # What the verifier says, what that means, and what usually mends it.
 REFUSALS = (
     (
@@ -92,7 +95,8 @@ class VerifierError(BuildError):
         """The sentence, and under it what the verifier itself said last."""
         words = [line for line in self.log.splitlines() if re.match(r"[A-Za-z]", line)]
         words = [w for w in words if not re.match(r"processed|verification|stack|HINT|bpf:|lib", w)]
-        return [*super()._render_traceback_(), "", "the verifier:", *words[-2:]]
+        last = ["", "the verifier:", *words[-2:]] if words else []
+        return [*super()._render_traceback_(), *last]
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,7 @@ class Program:
         self.id = self.size.id
         names = libbpf.table_names(self._bpf.module)
         self.maps = {
-            table: Map(table, self._bpf[table.encode()]) for table in names if table != "records"
+            table: Map(table, self._bpf[table.encode()]) for table in names if table not in CAPTURES
         }
 
     def _entry(self) -> str:
@@ -406,6 +410,7 @@ def _put(interface: Interface, fd: int, attachment: Attachment) -> None:
     flags |= 0 if interface.ours else libbpf.FLAG_UPDATE_IF_NOEXIST
     _set(interface, fd, flags, attachment.program.name if attachment.program else "xdp_pass")
     interface.attachment = attachment
+    interface.programs.add(attachment.id)
 
 
 def _take_off(interface: Interface) -> None:

@@ -48,10 +48,13 @@ def network_text(net: Any) -> str:
             lines.append(f"XDP on {where}: {name}, {found[1]} mode{_note(interface)}")
     if net.vip:
         lines.append(f"VIP {net.vip} on {', '.join(net.vip_hosts)}")
-    return "\n".join([*lines, _SETTINGS])
+    return "\n".join([*lines, _settings(net)])
 
 
-_SETTINGS = "TX checksum offload is off on every interface"
+def _settings(net: Any) -> str:
+    interfaces = [end for link in net.links for end in link]
+    on = [f"{i.host.name} {i.name}" for i in interfaces if i.leaves_checksums]
+    return f"TX checksum offload is {'on at ' + ', '.join(on) if on else 'off on every interface'}"
 
 
 def _end(interface: Any, mirrored: bool = False) -> str:
@@ -135,7 +138,7 @@ def network_html(net: Any) -> str:
             f'<circle cx="{x:g}" cy="{y:g}" r="4" style="fill:{INK}"/>'
             for x, y in ((x1, y1), (x2, y2))
         )
-    parts.append(_text(MARGIN, total + 12, _SETTINGS, FAINT, 11, anchor="start"))
+    parts.append(_text(MARGIN, total + 12, _settings(net), FAINT, 11, anchor="start"))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {total + 20:g}" '
         f'role="img" style="width:100%;max-width:{width:g}px;'

@@ -66,8 +66,12 @@ def test_bytes_in_structs(maps):
     assert (key["mac"], value) == (station["mac"], 3)
     assert key["name"].rstrip(b"\0") == b"client"
     assert dict(stations)[key] == stations[key] == 3
-    with pytest.raises(LabError, match="map stations has keys of type station"):
+    with pytest.raises(LabError, match="'mac': 6 bytes, 'name': 8 bytes"):
         stations[{"mac": b"much too long"}]
+    with pytest.raises(LabError, match="map stations has keys"):
+        stations[{"mca": b""}]
+    with pytest.raises(LabError, match="map stations has keys"):
+        stations[b"client"]
 
 
 def test_per_cpu_copies(maps):
