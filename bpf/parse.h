@@ -26,8 +26,9 @@ static __always_inline void parse_ip(struct packet *pkt, void *next)
 	struct iphdr *ip = next;
 	if ((void *)(ip + 1) > pkt->end)
 		return;
+	/* Lengths are compared: Linux 6.1 lets no byte-swapped number be added to a pointer. */
 	u32 header = ip->ihl * 4, total = ntohs(ip->tot_len);
-	if (ip->version != 4 || header < sizeof(*ip) || total < header || next + total > pkt->end)
+	if (ip->version != 4 || header < sizeof(*ip) || total < header || total > pkt->end - next)
 		return;
 
 	pkt->ip = ip;
@@ -47,7 +48,7 @@ static __always_inline void parse_ip6(struct packet *pkt, void *next)
 	if (next > pkt->end)
 		return;
 	u64 all = ntohs(ip6->payload_len), left = all;
-	if (ip6->version != 6 || next + all > pkt->end)
+	if (ip6->version != 6 || all > pkt->end - next)
 		return;
 	pkt->ip6 = ip6;
 	pkt->protocol = ip6->nexthdr;

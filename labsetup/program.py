@@ -45,6 +45,10 @@ REFUSALS = (
         "before reading, compare the end of what is read with data_end",
     ),
     (
+        r"math between pkt pointer and register with unbounded|unbounded (min|memory)",
+        "it adds a number of unknown size to a packet pointer; mask the number, or compare lengths",
+    ),
+    (
         r"invalid mem access '(map_value_or_null|\w*_or_null)'|R\d pointer .*_or_null",
         "lookup() may return NULL, and the pointer is used without a check; "
         "put if (pointer) before it",
