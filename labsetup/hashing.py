@@ -191,8 +191,9 @@ def moved(before: Names, after: Names) -> float:
 
 
 def collateral(before: Names, after: Names) -> float:
-    """The share of flows that changed although the server they had is still there."""
-    return float(((before != after) & np.isin(before, np.unique(after))).mean())
+    """The share of flows that changed for nothing: from a server that stays, to an old one."""
+    stays, is_old = np.isin(before, np.unique(after)), np.isin(after, np.unique(before))
+    return float(((before != after) & stays & is_old).mean())
 
 
 def unevenness(choice: Names, servers: Sequence[str]) -> float:

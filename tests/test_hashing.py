@@ -86,6 +86,7 @@ def test_only_the_flows_of_the_server_that_left_move(hashes, way):
         assert hashing.moved(before, after) == (before == gone).mean()
     more = choose(hashes, [*SERVERS, "s6"])
     assert (more[more != before] == "s6").all()
+    assert hashing.collateral(before, more) == 0
 
 
 def test_what_the_others_cost(hashes):
@@ -95,8 +96,11 @@ def test_what_the_others_cost(hashes):
         before, after = way(hashes, SERVERS), way(hashes, rest)
         return hashing.moved(before, after), hashing.collateral(before, after)
 
-    moved, _ = change(hashing.modulo)
+    moved, collateral = change(hashing.modulo)
     assert moved == pytest.approx(0.8, abs=0.01)
+    assert collateral == pytest.approx(0.6, abs=0.01)
+    joined = hashing.modulo(hashes, SERVERS), hashing.modulo(hashes, [*SERVERS, "s6"])
+    assert hashing.collateral(*joined) == pytest.approx(5 / 6 - 1 / 6, abs=0.01)
     moved, collateral = change(hashing.maglev)
     assert 0.19 < moved < 0.23
     assert 0 < collateral < 0.02
