@@ -47,9 +47,10 @@ def start(arguments: argparse.Namespace) -> int:
             f"--browser=runuser {keep} xdg-open %s &",
         ]
     os.chdir(REPO)  # where its terminals open
-    # Without a signature JupyterLab strips the pictures from stored outputs; nobody waits for it.
-    trust = f"{shlex.quote(sys.prefix)}/bin/jupyter trust notebooks/*.ipynb >/dev/null 2>&1 &"
-    subprocess.run(["sh", "-c", trust], check=False)
+    # Without a signature JupyterLab strips the pictures from stored outputs.  Sign them beside
+    # the start, and a little later, so that nobody waits for it.
+    trust = f"{shlex.quote(sys.prefix)}/bin/jupyter trust notebooks/*.ipynb"
+    subprocess.run(["sh", "-c", f"(sleep 3; {trust}) >/dev/null 2>&1 &"], check=False)
     _say("JupyterLab starts; open the URL that it prints. Ctrl-C twice ends it.")
     os.execv(command[0], [*command, *arguments.theirs])
 
