@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -22,8 +23,9 @@ print(sorted(os.listdir("/sys/class/net")), os.readlink("/proc/thread-self/ns/ne
 class Kernel:
     """A kernel of the lab, driven as JupyterLab drives it."""
 
-    def __init__(self) -> None:
+    def __init__(self, wrapper: tuple[str, ...] = ()) -> None:
         self.manager = KernelManager(kernel_name="xdp-lab")
+        self.manager.kernel_spec.argv = [*wrapper, *self.manager.kernel_spec.argv]
         self.manager.start_kernel(env={**os.environ, "JPY_SESSION_NAME": "a test.ipynb"})
         self.client = self.manager.client()
         self.client.start_channels()
@@ -173,6 +175,18 @@ def test_a_shutdown_request_ends_the_kernel_and_its_children(kernel):
     assert len(pids) >= 3
     kernel.manager.shutdown_kernel()
     assert gone_within(pids, 2)
+
+
+def test_without_root_each_cell_says_what_is_missing():
+    nobody = ("unshare", "--user", "--map-user=1000")
+    if subprocess.run([*nobody, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine makes no user namespaces, in which to be somebody else")
+    kernel = Kernel(nobody)
+    try:
+        for _ in range(2):
+            assert "LabError: the lab needs root" in kernel.run("1 + 1")
+    finally:
+        kernel.close()
 
 
 def test_an_interrupt_reaches_the_cell(kernel):
