@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import pwd
-import shlex
 import shutil
 import subprocess
 import sys
@@ -47,12 +46,24 @@ def start(arguments: argparse.Namespace) -> int:
             f"--browser=runuser {keep} xdg-open %s &",
         ]
     os.chdir(REPO)  # where its terminals open
-    # Without a signature JupyterLab strips the pictures from stored outputs.  Sign them beside
-    # the start, and a little later, so that nobody waits for it.
-    trust = f"{shlex.quote(sys.prefix)}/bin/jupyter trust notebooks/*.ipynb"
-    subprocess.run(["sh", "-c", f"(sleep 3; {trust}) >/dev/null 2>&1 &"], check=False)
+    _sign_notebooks()
     _say("JupyterLab starts; open the URL that it prints. Ctrl-C twice ends it.")
     os.execv(command[0], [*command, *arguments.theirs])
+
+
+def _sign_notebooks() -> None:
+    """Sign notebooks that are newer than the last signing.
+
+    Without a signature JupyterLab strips the pictures from stored outputs.
+    """
+    notebooks = sorted(NOTEBOOKS.glob("*.ipynb"))
+    signed = Path(sys.prefix) / "var" / "signed"
+    newest = max(path.stat().st_mtime for path in notebooks)
+    if not signed.exists() or signed.stat().st_mtime < newest:
+        command = [f"{sys.prefix}/bin/jupyter", "trust", *notebooks]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        signed.parent.mkdir(exist_ok=True)
+        signed.touch()
 
 
 def test(arguments: argparse.Namespace) -> int:

@@ -138,11 +138,6 @@ def compare(before: bytes, after: bytes) -> list[Field]:
     return fields
 
 
-def differences(before: bytes, after: bytes) -> list[Field]:
-    """The fields in which two frames differ."""
-    return [field for field in compare(before, after) if field.changed]
-
-
 def _words(whole: Packet, number: int, field: Any) -> str:
     layer = whole.getlayer(number)
     value = layer.getfieldval(field.name)
