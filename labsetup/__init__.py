@@ -21,7 +21,9 @@ _NAMES = {
     "program": ["Program"],
     "sandbox": ["LabError"],
     "show": ["MARKS", "SERIES", "explore", "plot", "watch"],
-    "topologies": ["no_balancer", "silent_hosts", "three_hosts", "two_hosts"],
+    "topologies": [
+        "VIP", "VIP6", "balanced", "no_balancer", "silent_hosts", "three_hosts", "two_hosts",
+    ],
 }  # fmt: skip
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
