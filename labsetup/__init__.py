@@ -7,7 +7,9 @@ the kernel enters its sandbox before anything else is imported.
 from importlib import import_module
 
 _NAMES = {
+    "balancer": ["Balancer", "HealthChecks"],
     "doctor": ["checkup"],
+    "flows": ["Connections", "services"],
     "hashing": [
         "collateral", "flow_hash", "jump", "maglev", "mixed", "modulo", "moved", "random_flows",
         "rendezvous", "ring", "seed_of", "table", "unevenness",

@@ -321,6 +321,7 @@ class Host:
         self.open = True  # until the network is closed
         self._children: list[subprocess.Popen[str]] = []
         self._started: dict[str, Background] = {}
+        self._to_close: list[Callable[[], object]] = []
         sandbox.new_namespace(name)
         with self.inside():
             _set_sysctls(sysctls)
@@ -513,8 +514,14 @@ class Host:
         shared = [a for a in theirs if any(a.ip in m.network for m in mine)]
         return str((shared or theirs)[0].ip)
 
+    def at_close(self, end: Callable[[], object]) -> None:
+        """Have a function called before the host goes: an open socket would keep it alive."""
+        self._to_close.append(end)
+
     def close(self) -> None:
-        """End this host's commands and give its namespace back."""
+        """End what runs on this host and give its namespace back."""
+        while self._to_close:
+            self._to_close.pop()()
         for child in self._children:
             if child.poll() is None:
                 child.kill()
@@ -579,8 +586,9 @@ class Network:
         ipv6 = ":" in str(links) + self.vip
         self._sysctls = SYSCTLS | {
             "net/ipv6/conf/default/disable_ipv6": int(not ipv6),
-            # No link-local addresses, which announce themselves; a router cannot do without.
-            "net/ipv6/conf/default/addr_gen_mode": int(not self.routers),
+            # No link-local addresses, which announce themselves; but a router cannot do without,
+            # nor can who answers from a loopback address ask for a neighbour.
+            "net/ipv6/conf/default/addr_gen_mode": int(not (self.routers or vip)),
         }
         _apart(self._build, links, queues)
 

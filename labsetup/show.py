@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import html
 import io
 import re
@@ -408,6 +409,75 @@ def account_text(balances: Sequence[Any]) -> str:
         for row in balances
     ]
     return "\n".join(lines)
+
+
+def connections_text(tallies: Sequence[Any]) -> str:
+    """A table of connections, a server a row: how many it had, and what became of them."""
+    lines = [f"{'':9} {'connections':>12} {'alive':>7} {'reset':>7} {'timed out':>10}"]
+    for place, row in enumerate(tallies):
+        sign = "" if row.server == "nobody" else SIGNS[place % len(SIGNS)]
+        lines.append(
+            f"{sign:1} {row.server:7} {row.all:>12} {row.alive:>7} {row.reset:>7}"
+            f" {row.timed_out:>10}"
+        )
+    total = [sum(getattr(t, k) for t in tallies) for k in ("all", "alive", "reset", "timed_out")]
+    lines.append(f"{'':9} {total[0]:>12} {total[1]:>7} {total[2]:>7} {total[3]:>10}")
+    return "\n".join(lines)
+
+
+def connections_html(tallies: Sequence[Any]) -> str:
+    """The same as bars: full where connections are alive, hatched where they broke."""
+    longest = max([1, *(row.all for row in tallies)])
+    rows = []
+    for place, row in enumerate(tallies):
+        nobody = row.server == "nobody"
+        colour = FAINT if nobody else SERIES[place % len(SERIES)]
+        sign = "" if nobody else SIGNS[place % len(SIGNS)]
+        broken = row.reset + row.timed_out
+        counts = {"alive": row.alive, "reset": row.reset, "timed out": row.timed_out}
+        words = [f"{count} {word}" for word, count in counts.items() if count] or ["none"]
+        hatched = f"repeating-linear-gradient(135deg,transparent 0 3px,{colour} 3px 5px)"
+        rows.append(
+            '<div style="display:flex;align-items:center;margin:3px 0">'
+            f'<div style="flex:0 0 76px;font-weight:600"><span style="color:{colour}">{sign}</span>'
+            f" {html.escape(row.server)}</div>"
+            '<div style="flex:0 0 420px;display:flex;height:16px">'
+            f'<div style="width:{420 * row.alive / longest:.0f}px;background:{colour}"></div>'
+            f'<div style="width:{420 * broken / longest:.0f}px;background:{hatched};'
+            f'box-shadow:inset 0 0 0 1px {colour}"></div></div>'
+            f'<div style="padding-left:8px">{", ".join(words)}</div></div>'
+        )
+    lost = sum(row.reset + row.timed_out for row in tallies)
+    rows.append(
+        f"<div>{sum(row.all for row in tallies):,} connections, "
+        f"{f'<b>{lost} broken</b> (hatched)' if lost else 'none broken'}</div>"
+    )
+    return f'<div style="color:{INK};font-size:13px">{"".join(rows)}</div>'
+
+
+@contextlib.contextmanager
+def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """A bar that fills while the block runs, in a notebook; elsewhere nothing.
+
+    Gives a function that takes how many of *total* are done.
+    """
+    from IPython import get_ipython
+
+    if get_ipython() is None:
+        yield lambda done: None
+        return
+    import ipywidgets
+    from IPython.display import display
+
+    bar = ipywidgets.IntProgress(max=total, description="")
+    label = ipywidgets.Label(what)
+    display(ipywidgets.HBox([bar, label]))
+
+    def shown(done: int) -> None:
+        bar.value = done
+
+    yield shown
+    bar.value = total
 
 
 # A figure without a ground of its own, in a grey that is readable on white and on black.
