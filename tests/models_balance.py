@@ -31,7 +31,8 @@ NO_PORT = b"\0\0"
 def fill(program: Program) -> None:
     """Write into a balancer's maps what the models assume."""
     vip, vip6 = (ip_address(address).packed for address in (VIP, VIP6))
-    own = {"key": {"word": list(KEY)}, "vip": vip, "vip6": vip6, "servers": PLACES, "mac": _OWN}
+    number = EMPTY if program.name == "lb_random" else PLACES  # chance never meets the empty one
+    own = {"key": {"word": list(KEY)}, "vip": vip, "vip6": vip6, "servers": number, "mac": _OWN}
     program["settings"][0] = own
     fill_servers(program)
     if "tables" in program.maps:
