@@ -39,7 +39,7 @@ static __always_inline bool five_tuple(struct packet *pkt, struct five_tuple *fl
 	}
 
 	__be16 *port = pkt->l4;
-	if (!port || pkt->fragment != WHOLE || (void *)(port + 2) > pkt->end)
+	if (!port || pkt->fragment != WHOLE || (void *)(port + 2) > pkt->end || pkt->length < 4)
 		return 1;
 	if (pkt->protocol == IPPROTO_TCP || pkt->protocol == IPPROTO_UDP) {
 		flow->source_port = port[0];

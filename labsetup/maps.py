@@ -16,7 +16,8 @@ READABLE = {1, 2, 5, 6, 9, 10, 11}
 PER_CPU = {5, 6, 10}
 DEVMAP = 14
 BYTES = {ctypes.c_ubyte, ctypes.c_char}
-SMALL = 1024
+SMALL, LIGHT = 1024, 8192  # entries, and bytes, that are soon read
+LONGEST = 200  # characters of an entry in a listing
 
 
 class PerCPU(tuple[int, ...]):
@@ -40,9 +41,10 @@ class PerCPU(tuple[int, ...]):
 class Map(MutableMapping[Any, Any]):
     """A map of a loaded program, read and written by one bpf(2) call an entry.
 
-    Keys and values are ints where the C type is an integer, and dicts for a struct. A value of a
-    per-CPU map is a `PerCPU`; writing an int to it sets every CPU's copy. A device map takes
-    interfaces, such as ``net.middle.eth1``.
+    Keys and values are ints where the C type is an integer, and dicts for a struct. Any of them,
+    and any field of a struct, may be written as the very bytes that it has in memory: bytes, or
+    a numpy array. A value of a per-CPU map is a `PerCPU`; writing an int to it sets every CPU's
+    copy. A device map takes interfaces, such as ``net.middle.eth1``.
     """
 
     def __init__(self, name: str, table: Any) -> None:
@@ -56,7 +58,9 @@ class Map(MutableMapping[Any, Any]):
     @property
     def is_small(self) -> bool:
         """Whether all its entries can be read between two packets."""
-        return self._table.ttype in READABLE and self._table.max_entries <= SMALL
+        leaf, entries = self._table.Leaf, self._table.max_entries
+        size = ctypes.sizeof(leaf._type_ if self._table.ttype in PER_CPU else leaf)
+        return self._table.ttype in READABLE and entries <= SMALL and entries * size <= LIGHT
 
     def _key(self, key: Any) -> Any:
         return self._made(self._table.Key, key, "keys")
@@ -65,9 +69,10 @@ class Map(MutableMapping[Any, Any]):
         try:
             return _made(kind, value)
         except (KeyError, TypeError, ValueError, IndexError):
-            raise LabError(
-                f"map {self.name} has {what} of type {_form(kind)}, not {value!r}"
-            ) from None
+            raw = _raw(value)
+            given = repr(value) if raw is None else f"{len(raw)} bytes"
+            form = _form(kind) if raw is None else f"{_form(kind)}, {ctypes.sizeof(kind)} bytes"
+            raise LabError(f"map {self.name} has {what} of type {form}, not {given}") from None
 
     def __getitem__(self, key: Any) -> Any:
         try:
@@ -117,7 +122,7 @@ class Map(MutableMapping[Any, Any]):
         self._table.clear()
 
     def __repr__(self) -> str:
-        rows = "\n".join(f"  {key}: {value!r}" for key, value in self.items())
+        rows = "\n".join(f"  {key}: {_short(repr(value))}" for key, value in self.items())
         return f"{self.name}\n{rows or '  (empty)'}"
 
 
@@ -137,7 +142,9 @@ def _plain(value: Any) -> Any:
                 if not name.startswith("__pad")  # BCC names the gaps too
             }
         )
-    if isinstance(value, ctypes.Array) and value._type_ in BYTES:
+    if isinstance(value, ctypes.Union) or (
+        isinstance(value, ctypes.Array) and value._type_ in BYTES
+    ):
         return bytes(value)
     if isinstance(value, (list, ctypes.Array)):
         return [_plain(element) for element in value]
@@ -146,6 +153,8 @@ def _plain(value: Any) -> Any:
 
 def _form(kind: Any) -> str:
     """How a value of a C type is written in Python."""
+    if issubclass(kind, ctypes.Union):
+        return f"{ctypes.sizeof(kind)} bytes"
     if issubclass(kind, ctypes.Structure):
         parts = [f"{n!r}: {_form(k)}" for n, k, *_ in kind._fields_ if not n.startswith("__pad")]
         return f"{{{', '.join(parts)}}}"
@@ -155,14 +164,33 @@ def _form(kind: Any) -> str:
     return kind.__name__
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _raw(value: Any) -> bytes | None:
+    """The bytes of what is kept as bytes, None for all else; numpy's numbers are numbers."""
+    try:
+        view = memoryview(value)
+    except TypeError:
+        return None
+    return view.tobytes() if view.ndim else None
+
+
 def _made(kind: Any, value: Any) -> Any:
+    raw = _raw(value)
+    if raw is not None:
+        is_text = issubclass(kind, ctypes.Array) and kind._type_ in BYTES
+        raw = raw.ljust(ctypes.sizeof(kind) if is_text else 0, b"\0")
+        if len(raw) != ctypes.sizeof(kind):
+            raise ValueError
+        # A char array within a struct is set from bytes, any other type from its like.
+        return raw if is_text and kind._type_ is ctypes.c_char else kind.from_buffer_copy(raw)
     if issubclass(kind, ctypes.Structure) and not isinstance(value, (dict, tuple, list)):
         raise TypeError
     if isinstance(value, dict):
         fields = {name: part for name, part, *_ in kind._fields_}
         return kind(**{name: _made(fields[name], part) for name, part in value.items()})
-    if isinstance(value, bytes) and issubclass(kind, ctypes.Array):
-        return value if kind._type_ is ctypes.c_char else kind(*value)
     if isinstance(value, (tuple, list)):
         return kind(*value)
     return kind(value)

@@ -60,6 +60,7 @@ def loaded():
     """Every XDP program of bpf/ by name, its tables as models.py assumes them."""
     import ipaddress
 
+    import models_balance
     from models import BLOCKED, NEXT_HOPS, PORTS
 
     from labsetup import Program
@@ -79,6 +80,9 @@ def loaded():
         hops[{"byte": mapped}] = {"port": port, "destination": destination, "source": source}
     for port in PORTS:
         programs["redirect"]["ports"][port] = 1  # the sandbox's lo: a test run sends nothing
+    for name, program in programs.items():
+        if name.startswith("lb_"):
+            models_balance.fill(program)
     return programs
 
 

@@ -103,7 +103,7 @@ def _ipv6(packet: bytes, at: int) -> Datagram | None:  # RFC 8200, section 4; RF
     while kind in (0, 43, 44, 51, 60):
         seen += 1
         long = {44: 8, 51: rest[1] * 4 + 8}.get(kind, rest[1] * 8 + 8) if len(rest) >= 8 else 8
-        if seen > 6 or long > len(rest):
+        if long > len(rest):
             payload = None
             break
         offset = 0
@@ -112,7 +112,7 @@ def _ipv6(packet: bytes, at: int) -> Datagram | None:  # RFC 8200, section 4; RF
             partial = partial or offset > 0 or flags & 1 == 1
         kind, rest = rest[0], rest[long:]
         payload = rest
-        if offset:
+        if offset or seen > 6:
             payload = None
             break
     return Datagram(

@@ -11,11 +11,13 @@ import secrets
 from collections import Counter
 from itertools import chain
 
+import models_balance as balance
 import pytest
 from models import BLOCKED, DROP, MODELS, NEXT_HOPS, PASS, REDIRECT, TX, drop_icmp
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import IPOption_Router_Alert, IPOption_SSRR
 from scapy.layers.inet6 import (
+    ICMPv6DestUnreach,
     ICMPv6EchoReply,
     ICMPv6EchoRequest,
     ICMPv6ND_NS,
@@ -143,6 +145,101 @@ def corpus() -> list[bytes]:
     ]
 
 
+def balancer_corpus() -> list[bytes]:
+    """Packets for a VIP and its neighbours, and errors about what was sent from there."""
+    ends = {4: ("203.0.113.7", balance.VIP), 6: ("2001:db8:7::7", balance.VIP6)}
+    headers = {
+        version: (IP if version == 4 else IPv6)(src=client, dst=vip)
+        for version, (client, vip) in ends.items()
+    }
+    loads = [
+        *(TCP(sport=40000, dport=443, flags=flags) for flags in ("S", "SA", "A", "FA", "R", "SEC")),
+        TCP(sport=1, dport=2, flags=0), TCP(sport=40001, dport=443) / Raw(b"data" * 9),
+        UDP(sport=40000, dport=443) / Raw(b"quic" * 9), ICMP(id=7), ICMP(type=0), _ping6(),
+        Raw(b"\x9c\x40\1\xbb" * 5),
+    ]  # fmt: skip
+    packets = [Ether() / header / load for header in headers.values() for load in loads]
+    ether = [Ether(dst="ff:ff:ff:ff:ff:ff"), Ether(dst="01:00:00:00:02:00"), Ether(type=0x800)]
+    ether += [
+        Ether(dst=balance.MAC[:at] + "a" + balance.MAC[at + 1 :])
+        for at in range(0, len(balance.MAC), 3)
+    ]
+    tags = [Dot1Q(vlan=5), Dot1Q(vlan=5) / Dot1Q(vlan=6), Dot1Q() / Dot1Q() / Dot1Q()]
+    for header in headers.values():
+        for load in (TCP(sport=40000, dport=443, flags="A"), UDP(sport=53, dport=53)):
+            packets += [one / header / load for one in ether]
+            packets += [Ether() / tag / header / load for tag in tags]
+    four, six = headers.values()
+    fragments = [{"flags": "MF"}, {"frag": 9}, {"frag": 9, "flags": "MF"}, {"flags": "DF"}]
+    fragments.append({"options": b"\x94\x04\0\0"})
+    ways = [*fragments, *({"len": size} for size in (20, 22, 24, 27, 40)), {"ihl": 6}, {"tos": 8}]
+    for load in (TCP(sport=40000, dport=443, flags="S"), UDP(sport=40000, dport=443), ICMP()):
+        packets += [Ether() / IP(src=four.src, dst=four.dst, **way) / load for way in ways]
+        extensions = _extensions(6 if TCP in load else 17).values()
+        packets += [Ether() / six / extension / load for extension in extensions]
+    for client in range(60):
+        flow = TCP(sport=1024 + 977 * client, dport=80, flags="SA"[client % 2])
+        packets.append(Ether() / IP(src=f"203.0.113.{client}", dst=balance.VIP) / flow)
+        packets.append(Ether() / IPv6(src=f"2001:db8:7::{client}", dst=balance.VIP6) / flow)
+    frames = [frame(packet) for packet in packets]
+    near = [frame(Ether() / header / TCP(flags="A")) for header in headers.values()]
+    frames += [
+        one[:at] + bytes([one[at] ^ 1 << at % 8]) + one[at + 1 :]
+        for one, start in zip(near, (30, 38), strict=True)
+        for at in range(start, start + (4 if start == 30 else 16))  # not the VIP, by one bit
+    ]
+    frames += [frame(packet) for packet in _errors(ends)]
+    return [*dict.fromkeys([*frames, *(one + b"\xa5" * 18 for one in frames)])]
+
+
+def _errors(ends: dict[int, tuple[str, str]]) -> list[Ether]:
+    """Errors about packets from the VIP, quoted in every way, and about others."""
+    router, router6 = "192.0.2.254", "2001:db8::fe"
+    (client, vip), (client6, vip6) = ends[4], ends[6]
+    outer, outer6 = Ether() / IP(src=router, dst=vip), Ether() / IPv6(src=router6, dst=vip6)
+    back, back6 = IP(src=vip, dst=client), IPv6(src=vip6, dst=client6)
+    load = TCP(sport=443, dport=40000, flags="A") / Raw(b"x" * 8)
+    loads = [load, UDP(sport=443, dport=40000) / Raw(b"x" * 8), ICMP(type=0), Raw(b"x" * 8)]
+    too_big, too_big6 = ICMP(type=3, code=4, nexthopmtu=1280), ICMPv6DestUnreach(type=2)
+
+    quotes = [bytes(back / one) for one in loads]
+    quotes += [bytes(IP(src=vip, dst=client, flags=f, frag=o) / load)
+               for f, o in (("MF", 0), ("", 9), ("MF", 9), ("DF", 0))]  # fmt: skip
+    quotes += [bytes(IP(src=vip, dst=client, options=b"\1" * 4 * n) / load) for n in (1, 9, 10)]
+    lies = [{"ihl": 4}, {"ihl": 15}, {"version": 6}, {"len": 9}]
+    quotes += [bytes(IP(src=vip, dst=client, **lie) / load) for lie in lies]
+    quotes += [bytes(IP(src=source, dst=client) / load) for source in (client, "198.51.100.11")]
+    quotes += [bytes(back / too_big / back / load), bytes(back6 / load)]
+    packets = [outer / too_big / Raw(quote) for quote in quotes]
+    quotes6 = [bytes(back6 / one) for one in loads]
+    quotes6 += [bytes(back6 / extension / load) for extension in _extensions(6).values()]
+    quotes6 += [bytes(IPv6(src=vip6, dst=client6, version=5) / load)]
+    quotes6 += [
+        bytes(IPv6(src=source, dst=client6) / load) for source in (client6, vip6[:-1] + "1")
+    ]
+    quotes6 += [bytes(back6 / too_big6 / back6 / load), bytes(back / load)]
+    packets += [outer6 / too_big6 / Raw(quote) for quote in quotes6]
+
+    quote, quote6 = quotes[0], quotes6[0]
+    options = bytes(IP(src=vip, dst=client, options=b"\1" * 8) / load)
+    packets += [outer / ICMP(type=kind) / Raw(quote) for kind in (0, 3, 4, 5, 10, 11, 12, 13)]
+    packets += [
+        outer6 / ICMPv6DestUnreach(type=kind) / Raw(quote6) for kind in (0, 1, 3, 4, 5, 128)
+    ]
+    packets += [outer / too_big / Raw(one[:size])
+                for one in (quote, options) for size in range(len(one))]  # fmt: skip
+    packets += [outer6 / too_big6 / Raw(quote6[:size]) for size in range(len(quote6))]
+    packets += [Ether() / Dot1Q(vlan=5) / packet.payload for packet in packets[:12]]
+    ways = [{"flags": "MF"}, {"frag": 9}, {"options": b"\x94\x04\0\0"}]
+    packets += [Ether() / IP(src=router, dst=vip, **way) / too_big / Raw(quote) for way in ways]
+    packets += [Ether() / IPv6(src=router6, dst=vip6) / extension / too_big6 / Raw(quote6)
+                for extension in _extensions(58).values()]  # fmt: skip
+    packets += [outer / too_big6 / Raw(quote6), outer6 / too_big / Raw(quote)]
+    packets.append(Ether() / IP(src=router, dst=vip, proto=58) / too_big6 / Raw(quote))
+    packets.append(Ether() / IPv6(src=router6, dst=vip6, nh=1) / too_big / Raw(quote6))
+    return packets
+
+
 def _every_checksum(packet, at: int) -> list[bytes]:
     """Right pings whose checksums are those at which a carry appears or a zero turns over."""
     whole = frame(Ether() / packet / Raw(b"\0\0"))
@@ -196,15 +293,34 @@ def mutants(frames: list[bytes], seed: int, number: int) -> list[bytes]:
     return made
 
 
+def _parts(base: list[bytes]) -> list[tuple[int | str, list[bytes]]]:
+    parts: list[tuple[int | str, list[bytes]]] = [("any", base + cuts(base))]
+    share = max(1, (NUMBER - len(parts[0][1])) // len(SEEDS) + 1)
+    return parts + [(seed, mutants(base, seed, share)) for seed in SEEDS]
+
+
 @pytest.fixture(scope="module")
 def frames():
     """The packets that every program gets, with the seed of each part."""
-    base = corpus()
-    parts = [("any", base + cuts(base))]
-    share = max(1, (NUMBER - len(parts[0][1])) // len(SEEDS) + 1)
-    parts += [(seed, mutants(base, seed, share)) for seed in SEEDS]
     print(f"\nseeds: {', '.join(map(str, SEEDS))}")
-    return parts
+    return _parts(corpus())
+
+
+@pytest.fixture(scope="module")
+def balancer_frames():
+    """The packets that every load balancer gets."""
+    print(f"\nseeds: {', '.join(map(str, SEEDS))}")
+    return _parts(balancer_corpus())
+
+
+def _same(fd: int, packet: bytes, opinion: tuple[str, bytes], seed: int | str) -> None:
+    number, after, _ = libbpf.test_run(fd, packet)
+    verdict, expected = opinion
+    if VERDICTS[number] != verdict or after != expected:
+        pytest.fail(
+            f"it differs from its model; XDP_LAB_SEED={seed}\npacket   {packet.hex()}\n"
+            f"expected {verdict} {expected.hex()}\ngot      {VERDICTS[number]} {after.hex()}"
+        )
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -214,15 +330,9 @@ def test_a_program_does_what_its_model_does(loaded, frames, name):
     before, icmp = _counted(loaded[name]), 0
     for seed, part in frames:
         for packet in part:
-            number, after, _ = libbpf.test_run(fd, packet)
-            verdict, expected = model(packet)
-            if VERDICTS[number] != verdict or after != expected:
-                pytest.fail(
-                    f"{name} differs from its model; XDP_LAB_SEED={seed}\npacket   {packet.hex()}\n"
-                    f"expected {verdict} {expected.hex()}\n"
-                    f"got      {VERDICTS[number]} {after.hex()}"
-                )
-            seen[verdict] += 1
+            opinion = model(packet)
+            _same(fd, packet, opinion, seed)
+            seen[opinion[0]] += 1
             icmp += name == "icmp_count" and drop_icmp(packet)[0] == DROP
     total = seen.total()
     print(f"\n{name}: {total} packets, {dict(seen)}, seeds {SEEDS}")
@@ -231,6 +341,48 @@ def test_a_program_does_what_its_model_does(loaded, frames, name):
     assert _counted(loaded[name]) - before == counts.get(name, 0)
     if name in ("echo_reply", "redirect", "dns_block"):
         assert 0.01 * total < seen[PASS] < 0.99 * total  # both ways are well trodden
+
+
+@pytest.mark.parametrize("name", balance.MODELS)
+def test_a_balancer_does_what_its_model_does(loaded, balancer_frames, name):
+    model, fd = balance.MODELS[name], loaded[name].fd
+    seen: Counter[str | bytes] = Counter()
+    for seed, part in balancer_frames:
+        for packet in part:
+            opinion = model(packet)
+            _same(fd, packet, opinion, seed)
+            seen[opinion[1][:6] if opinion[0] == TX else PASS] += 1
+    total = seen.total()
+    print(f"\n{name}: {total} packets, {total - seen[PASS]} to {len(seen) - 1} servers")
+    assert total >= NUMBER
+    assert 0.2 * total < seen[PASS] < 0.85 * total
+    assert min(seen.values()) > 0.01 * total  # each server has its share
+
+
+def test_a_balancer_remembers_what_its_model_remembers(loaded, balancer_frames):
+    """While the tables take turns, servers come and go, and all is forgotten now and then."""
+    program = loaded["lb_memory"]
+    model, kept = balance.Memory(), 0
+    for seed, part in balancer_frames:
+        for number, packet in enumerate(part):
+            if number % 300 == 0:
+                model.rows = balance.NEW_ROWS if number % 600 else balance.ROWS
+                program["active"][0] = model.rows is balance.NEW_ROWS
+            if number % 900 == 0:
+                balance.fill_servers(program)
+                model.gone = (number // 900 % 4 + 1) if number % 1800 else -1
+                if model.gone != -1:
+                    program["servers"][model.gone] = {"seed": 0}
+            if len(model.known) > 1500:  # a map of 4,096 forgets a little before it is full
+                model.known.clear()
+                program["flows"].clear()
+            place = model.known.get(flow := balance.flow_of(packet))
+            _same(program.fd, packet, opinion := model(packet), seed)
+            kept += place is not None and opinion[0] == TX and model.owner(flow) != place
+    print(f"\nlb_memory: {kept} packets by memory alone")
+    assert kept > 0.005 * NUMBER
+    balance.fill_servers(program)
+    program["active"][0] = 0
 
 
 def _counted(program) -> int:

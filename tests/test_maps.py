@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from labsetup import ICMP, IP, Ether, LabError, Program, cpus
@@ -15,6 +16,10 @@ BPF_PERCPU_HASH(copies, u32, u64);
 BPF_HASH(by_port, u16, struct flow);
 struct station { u8 mac[6]; char name[8]; };
 BPF_HASH(stations, struct station, u32);
+struct table { u8 rows[131072]; };
+BPF_ARRAY(tables, struct table, 2);
+struct either { union { u8 byte[4]; u32 word; } as; u32 number; };
+BPF_ARRAY(both, struct either, 1);
 int maps(struct xdp_md *ctx) {
     int key = 1;
     u32 *n = numbers.lookup(&key);
@@ -72,6 +77,36 @@ def test_bytes_in_structs(maps):
         stations[{"mca": b""}]
     with pytest.raises(LabError, match="map stations has keys"):
         stations[b"client"]
+
+
+def test_a_value_as_the_bytes_it_has_in_memory(maps):
+    tables, rows = maps["tables"], np.arange(65_536, dtype="<u2")
+    tables[1] = rows
+    assert (np.frombuffer(tables[1]["rows"], "<u2") == rows).all()
+    assert tables[0]["rows"] == bytes(131_072)
+    tables[0] = rows.tobytes()
+    assert tables[0] == tables[1]
+    assert len(repr(tables)) < 1000
+    with pytest.raises(LabError, match=r"tables has values of .* 131072 bytes, not 10 bytes"):
+        tables[0] = rows[:5]
+    with pytest.raises(LabError, match=r"tables has values of .* not 7"):
+        tables[0] = 7
+    flows = maps["flows"]
+    flows[bytes([1, 0, 0, 0, 80, 0, 0, 0])] = bytes([5]) + bytes(7)
+    assert flows[1, 80] == 5
+    flows[1, np.uint16(81)] = np.int64(6)
+    assert flows[1, 81] == 6
+    maps["both"][0] = {"as": b"\1\0\0\2", "number": b"\7\0\0\0"}
+    assert maps["both"][0] == {"as": b"\1\0\0\2", "number": 7}
+    with pytest.raises(LabError, match="'as': 4 bytes"):
+        maps["both"][0] = {"as": b"\1"}
+
+
+def test_maps_that_take_long_to_read_are_not_read_at_each_run(maps):
+    assert {name for name, one in maps.maps.items() if not one.is_small} >= {"tables", "flows"}
+    run = maps.run(Ether() / IP() / ICMP())
+    assert set(run.maps) == {"numbers[1]"}
+    assert Program("icmp_count")["icmp_packets"].is_small
 
 
 def test_per_cpu_copies(maps):

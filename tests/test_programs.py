@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from bcc import BPF
+from models_balance import VIP, VIP6
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet6 import (
     ICMPv6EchoRequest,
@@ -29,6 +30,7 @@ FAR, FAR6 = "198.51.100.1", "2001:db8:5::1"  # next_hops has both, see models.py
 QUERY = UDP(sport=4242, dport=53) / DNS(qd=DNSQR(qname="Blocked.EXAMPLE"))
 PING6 = ICMPv6EchoRequest(id=1)
 WAY6 = IPv6ExtHdrRouting(addresses=["2001:db8::9"])
+TOO_BIG = ICMP(type=3, code=4) / IP(src=VIP, dst="203.0.113.7") / TCP(sport=443, dport=40000)
 
 # What a wire may bring.
 PACKETS = {
@@ -71,6 +73,12 @@ PACKETS = {
     "IPv6 to far away": Ether() / IPv6(dst=FAR6) / UDP(),
     "IPv6 from this link to far away": Ether() / IPv6(src="fe80::1", dst=FAR6) / UDP(),
     "IPv4 inside IPv6's EtherType": Ether(type=0x86DD) / IP() / ICMP(),
+    "TCP to the VIP": Ether() / IP(dst=VIP) / TCP(sport=40001),
+    "TCP to the VIP, for another MAC address": Ether(dst="02:00:00:00:02:01") / IP(dst=VIP) / TCP(),
+    "TCP to the VIP, VLAN-tagged": Ether() / Dot1Q(vlan=5) / IP(dst=VIP) / TCP(sport=40001),
+    "UDP to the VIP over IPv6": Ether() / IPv6(dst=VIP6) / UDP() / Raw(b"x" * 8),
+    "fragment to the VIP": Ether() / IP(dst=VIP, frag=9, proto=17) / Raw(b"x" * 8),
+    "error about a packet of the VIP": Ether() / IP(dst=VIP) / TOO_BIG,
     "Ethernet header alone": frame(Ether(type=0x0800))[:14],
     "one byte short of an IPv4 header": frame(Ether() / IP(proto=1))[:33],
     "zeros": b"\0" * 64,
@@ -82,6 +90,12 @@ ICMP_PACKETS = {
     "later fragment of a ping", "IPv4 header and no more", "IP header that lies about its length",
     "ping to far away", "ping to all hosts", "ping to everyone's MAC address",
     "ping at the end of its life", "ping cut short, padded by Ethernet",
+    "error about a packet of the VIP",
+}  # fmt: skip
+
+VIP_PACKETS = {
+    "TCP to the VIP", "TCP to the VIP, VLAN-tagged", "UDP to the VIP over IPv6",
+    "fragment to the VIP", "error about a packet of the VIP",
 }  # fmt: skip
 
 # Of each program: the verdict for the kinds named, and that for all others.
@@ -110,6 +124,10 @@ VERDICTS = {
         "blocked query's first fragment", "blocked query over IPv6",
         "blocked query behind extensions",
     }, PASS),
+    **{
+        f"lb_{way}": (TX, VIP_PACKETS, PASS)
+        for way in ("random", "modulo", "xor", "rendezvous", "table", "memory")
+    },
 }  # fmt: skip
 NO_XDP = {"exceptions"}
 XDP_SOURCES = sorted(path for path in SOURCES.glob("*.c") if path.stem not in NO_XDP)
@@ -144,6 +162,7 @@ CUTS = {
     "echo_reply": (Ether() / Dot1Q() / IP() / ICMP() / Raw(b"x" * 20), 66, TX),
     "redirect": (Ether() / IPv6(dst=FAR6) / WAY6 / PING6, 86, REDIRECT),
     "dns_block": (Ether() / Dot1Q() / IPv6() / IPv6ExtHdrHopByHop() / WAY6 / QUERY, 131, DROP),
+    "lb_table": (Ether() / Dot1Q() / IPv6(dst=VIP6) / IPv6ExtHdrHopByHop() / TCP(), 86, TX),
 }
 
 

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An ICMP error belongs to the flow of the packet that it quotes, seen from the
+ * other end: "packet too big" reaches the server that sent the packet.  Every
+ * other packet belongs to the flow of its own five-tuple.
+ */
+#ifndef XDP_LAB_QUOTE_H
+#define XDP_LAB_QUOTE_H
+
+#include "hash.h"
+#include "same.h"
+
+static __always_inline bool is_error(struct packet *pkt)
+{
+	u8 *type = pkt->l4;
+	if (!type || (void *)(type + 1) > pkt->end || pkt->fragment != WHOLE)
+		return 0;
+
+	/* Unreachable or too big, time exceeded, header not understood. */
+	if (pkt->ip)
+		return pkt->protocol == IPPROTO_ICMP && (*type == 3 || *type == 11 || *type == 12);
+	return pkt->protocol == IPPROTO_ICMPV6 && *type >= 1 && *type <= 4;
+}
+
+/*
+ * A quote is the beginning of a packet, so its own account of its length says nothing here.
+ * One that the error's receiver did not send, or that has IPv6 extension headers, is not used.
+ */
+static __always_inline bool parse_quote(struct packet *error, struct packet *quote)
+{
+	void *start = error->l4 + sizeof(struct icmphdr);
+	u32 there = error->length, header;
+	*quote = (struct packet){.end = error->end};
+
+	if (error->ip) {
+		struct iphdr *ip = start;
+		if ((void *)(ip + 1) > error->end || ip->version != 4)
+			return 0;
+		header = ip->ihl * 4;
+		if (header < sizeof(*ip) || ip->saddr != error->ip->daddr)
+			return 0;
+		quote->ip = ip;
+		quote->protocol = ip->protocol;
+		quote->fragment = ip->frag_off & htons(0x3fff) ? FIRST : WHOLE; /* without ports */
+	} else if (error->ip6) {
+		struct ipv6hdr *ip6 = start;
+		if ((void *)(ip6 + 1) > error->end || ip6->version != 6)
+			return 0;
+		header = sizeof(*ip6);
+		if (is_extension(ip6->nexthdr) || !same_ip6(&ip6->saddr, &error->ip6->daddr))
+			return 0;
+		quote->ip6 = ip6;
+		quote->protocol = ip6->nexthdr;
+	} else {
+		return 0;
+	}
+	quote->l4 = start + header;
+	header += sizeof(struct icmphdr);
+	quote->length = there - header;
+	return there >= header;
+}
+
+static __always_inline void flow_of(struct packet *pkt, struct five_tuple *flow)
+{
+	struct packet quote;
+	struct five_tuple sent;
+	if (!is_error(pkt) || !parse_quote(pkt, &quote) || !five_tuple(&quote, &sent)) {
+		five_tuple(pkt, flow);
+		return;
+	}
+	*flow = (struct five_tuple){
+		.source = {sent.destination[0], sent.destination[1]},
+		.destination = {sent.source[0], sent.source[1]},
+		.source_port = sent.destination_port,
+		.destination_port = sent.source_port,
+		.protocol = sent.protocol,
+	};
+}
+
+#endif
