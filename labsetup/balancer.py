@@ -180,12 +180,12 @@ def _bytes(mac: str) -> bytes:
 class Event:
     """A server was found ill, or well again."""
 
-    seconds: float  # since the checks began
+    at: float  # by time.monotonic(), in seconds
     server: str
     well: bool
 
     def __repr__(self) -> str:
-        return f"{self.seconds:5.1f} s  {self.server} is {'back' if self.well else 'out'}"
+        return f"{self.server} is {'back' if self.well else 'out'}"
 
 
 class HealthChecks:
@@ -216,7 +216,6 @@ class HealthChecks:
         self._wanted, self._ill = list(balancer.servers), set[str]()
         self.within = (threshold + 1) * interval + interval
         self.events: list[Event] = []
-        self._begun = time.monotonic()
         self._ended = False
         balancer.net.lb.at_close(self.stop)
         self._work = in_background(self._watch())
@@ -232,7 +231,7 @@ class HealthChecks:
             row = row + 1 if answered != well else 0
             if row == self._threshold:
                 well, row = answered, 0
-                self.events.append(Event(time.monotonic() - self._begun, server, well))
+                self.events.append(Event(time.monotonic(), server, well))
                 self._ill ^= {server}
                 self._balancer.gone = set(self._ill)
                 self._balancer.use(*(name for name in self._wanted if name not in self._ill))

@@ -12,7 +12,6 @@ from labsetup import (
     Connections,
     HealthChecks,
     LabError,
-    Program,
     balanced,
     capture,
     flow_hash,
