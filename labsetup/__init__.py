@@ -7,6 +7,7 @@ the kernel enters its sandbox before anything else is imported.
 from importlib import import_module
 
 _NAMES = {
+    "bgp": ["Bgp"],
     "doctor": ["checkup"],
     "hashing": [
         "collateral", "flow_hash", "jump", "maglev", "mixed", "modulo", "moved", "random_flows",
@@ -19,6 +20,7 @@ _NAMES = {
         "ICMPv6EchoRequest", "IPv6", "Raw", "capture", "send",
     ],
     "program": ["Program"],
+    "routing": ["ecmp", "next_hops"],
     "sandbox": ["LabError"],
     "show": ["MARKS", "SERIES", "explore", "plot", "watch"],
     "topologies": [
