@@ -41,9 +41,10 @@ def ecmp(
         servers: their names, in this order; all of them, when None.
         resilient: hand out buckets, and take away only those of a next hop that goes; one that
             comes gets none that was in use lately.
-        policy: what is hashed: 0 addresses, 1 ports as well, 3 the five-tuple as named fields.
-            With 1 the kernel takes the hash that the sending socket left on the packet, which
-            stays there from namespace to namespace and is another for each connection.
+        policy: what is hashed: 0 addresses, 1 ports as well, 2 what is in a tunnel, 3 the
+            five-tuple as named fields. With 1 the kernel takes the hash that the sending socket
+            left on the packet: it stays there from namespace to namespace, and is another for
+            each connection.
         idle: seconds after which an unused bucket may be given to another next hop.
 
     Returns:
@@ -89,7 +90,8 @@ def next_hops(net: Network, flows: NDArray[np.void] | Iterable[tuple[str, int]])
         names, one for each flow.
 
     Raises:
-        LabError: for a source that no router accepts, or without a route.
+        LabError: for a source that no router accepts, or without a route; and for IPv6 under
+            policy 3, where the kernel hashes a packet once more than it does for this question.
     """
     router, vips = router_of(net), vips_of(net)
     if isinstance(flows, np.ndarray):
@@ -99,6 +101,16 @@ def next_hops(net: Network, flows: NDArray[np.void] | Iterable[tuple[str, int]])
         ]
     else:
         asked = [(src, vips.get(6 if ":" in src else 4), 6, port, 80) for src, port in flows]
+    if any(":" in src for src, *_ in asked):
+        if 6 not in vips:
+            raise LabError("this network has no VIP of IPv6; make it with ipv6=True")
+        with router.inside():
+            policy = Path("/proc/sys/net/ipv6/fib_multipath_hash_policy").read_text().strip()
+        if policy == "3":
+            raise LabError(
+                "for IPv6 under hash policy 3 the kernel's answer is not what it does with "
+                "packets; send some and see where they arrive, or ask under policy 1"
+            )
     entry = next(iter(net.hosts["client"].interfaces.values())).peer.name
     said = _batch(
         router,
@@ -157,6 +169,8 @@ def set_hash(router: Host, policy: int) -> list[str]:
         wanted[f"net/{version}/fib_multipath_hash_fields"] = FIVE_TUPLE_FIELDS
     # A distribution may have it on; then a router drops clients that it has no route back to.
     wanted |= {f"net/ipv4/conf/{name}/rp_filter": 0 for name in ("all", *router.interfaces)}
+    if policy not in range(4):
+        raise LabError(f"there is no hash policy {policy!r}; there are 0 to 3")
     commands = []
     with router.inside():
         for key, value in wanted.items():
