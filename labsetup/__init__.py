@@ -8,6 +8,7 @@ from importlib import import_module
 
 _NAMES = {
     "balancer": ["Balancer", "HealthChecks", "Peers"],
+    "bgp": ["Bgp"],
     "doctor": ["checkup"],
     "flows": ["Connections", "services"],
     "hashing": [
@@ -21,6 +22,7 @@ _NAMES = {
         "ICMPv6EchoRequest", "IPv6", "Raw", "capture", "segments", "send",
     ],
     "program": ["Program"],
+    "routing": ["ecmp", "next_hops"],
     "sandbox": ["LabError"],
     "show": ["MARKS", "SERIES", "explore", "plot", "watch"],
     "topologies": [

@@ -197,6 +197,12 @@ _CHECKS: tuple[tuple[str, bool, Callable[[], str]], ...] = (
     ("bpftool", False, _tool("bpftool", "bpftool", "lessons 01 and 03")),
     ("dnsmasq", False, _tool("dnsmasq", "dnsmasq-base", "lesson 04")),
     ("dig", False, _tool("dig", "bind9-dnsutils", "lesson 04")),
+    (
+        "bird",
+        False,
+        # As a package it is a service of the machine too; the lab's own installation avoids that.
+        _tool("bird", "bird2 && systemctl disable --now bird", "lesson 08"),
+    ),
     ("memory", False, _memory),
     ("disk", False, _disk),
 )

@@ -6,6 +6,7 @@ takes the hashes of the flows and the names of the servers, and returns a name f
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,13 +21,17 @@ FIVE_TUPLE = np.dtype(
 MAPPED = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)  # an IPv4 address as an IPv6 one
 
 
-def random_flows(number: int, seed: int = 0, ipv6: bool = False) -> NDArray[np.void]:
+def random_flows(
+    number: int, seed: int = 0, ipv6: bool = False, clients: str | None = None
+) -> NDArray[np.void]:
     """TCP connections from random clients to one VIP, port 80.
 
     Args:
         number: how many.
         seed: the same seed gives the same flows.
         ipv6: over IPv6 instead of IPv4.
+        clients: the network that they come from, such as ``"203.0.113.0/24"``; when None, any
+            address at all, and a router drops those that cannot be a client's.
     """
     random = np.random.default_rng(seed)
     flows = np.zeros(number, FIVE_TUPLE)
@@ -37,6 +42,12 @@ def random_flows(number: int, seed: int = 0, ipv6: bool = False) -> NDArray[np.v
     else:
         flows["source"][:, :12] = flows["destination"][:, :12] = MAPPED
         flows["destination"][:, 12:] = (198, 51, 100, 10)
+    if clients:
+        network = ipaddress.ip_network(clients)
+        host = np.frombuffer(network.hostmask.packed.rjust(16, b"\0"), np.uint8)
+        base = network.network_address.packed
+        prefix = np.frombuffer(base if ipv6 else MAPPED.tobytes() + base, np.uint8)
+        flows["source"] = flows["source"] & host | prefix
     flows["ports"][:, 0] = random.integers(1024, 65536, number)
     flows["ports"][:, 1] = 80
     flows["protocol"] = 6

@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 # Which distribution package brings a command that the lessons use.
 PACKAGE_OF = {
+    "bird": "bird2",
+    "birdc": "bird2",
     "bpftool": "bpftool",
     "clang": "clang",
     "dig": "bind9-dnsutils",
@@ -198,7 +200,7 @@ class Background:
         with self._news:
             while not self._ended and self._news.wait(quiet) and time.monotonic() < deadline:
                 pass
-        if self._process.poll() is None:
+        if self.running:
             self._process.send_signal(signal.SIGINT)
         try:
             status = self._process.wait(timeout)
@@ -208,6 +210,16 @@ class Background:
         self._reader.join(timeout)
         return Result(self.command, self.output, status)
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it as a crash does: at once, and without a word."""
+        self._process.kill()
+        self._process.wait()
+
     def __enter__(self) -> Background:
         return self
 
@@ -215,7 +227,7 @@ class Background:
         self.stop()
 
     def __repr__(self) -> str:
-        state = "\n(still running)" if self._process.poll() is None else ""
+        state = "\n(still running)" if self.running else ""
         return f"$ {self.command}\n{self.output.rstrip()}{state}"
 
 
@@ -410,6 +422,7 @@ class Host:
         shown, process = self._popen(command)
         if shown in self._started:
             process.kill()
+            process.wait()
             self._started.pop(shown).stop(quiet=0)
             shown, process = self._popen(command)
         self._started[shown] = Background(shown, process)

@@ -36,6 +36,7 @@ NETNS = Path("/run/netns")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _inside = False
+_private_folders: set[Path] = set()
 
 
 class LabError(Exception):
@@ -127,6 +128,15 @@ def _loopback_up() -> None:
     request = struct.pack("16sh14x", b"lo", IFF_UP)  # struct ifreq, netdevice(7)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, request)
+
+
+def private_folder(path: Path) -> None:
+    """Make an empty folder that only this sandbox sees, and that goes with it."""
+    require()
+    if path not in _private_folders:
+        path.mkdir(parents=True, exist_ok=True)
+        _mount("tmpfs", str(path), "tmpfs")
+        _private_folders.add(path)
 
 
 def new_namespace(name: str) -> None:
