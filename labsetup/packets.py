@@ -295,21 +295,17 @@ class Capture(Sequence[Seen]):
             limit: and after this many in any case.
         """
         end = time.monotonic() + limit
+        taken = []
         while self._sockets and time.monotonic() < end:
             ready, _, _ = select.select(list(self._sockets), [], [], quiet)
             if not ready:
                 break
-            for tap in ready:
-                data, ancillary, _, address = tap.recvmsg(65535, 128)
-                seconds, nanoseconds = struct.unpack("@qq", ancillary[0][2])
-                self._seen.append(
-                    Seen(
-                        seconds + nanoseconds / 1e9,
-                        self._sockets[tap],
-                        address[2] == socket.PACKET_OUTGOING,
-                        Ether(data),
-                    )
-                )
+            taken += [(tap, *tap.recvmsg(65535, 128)) for tap in ready]
+        for tap, data, ancillary, _, address in taken:  # scapy is slow: not while frames come in
+            seconds, nanoseconds = struct.unpack("@qq", ancillary[0][2])
+            sent = address[2] == socket.PACKET_OUTGOING
+            stamp = seconds + nanoseconds / 1e9
+            self._seen.append(Seen(stamp, self._sockets[tap], sent, Ether(data)))
         for tap in self._sockets:
             counts = tap.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
             self.lost += struct.unpack("II", counts)[1]
