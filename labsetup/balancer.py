@@ -134,7 +134,11 @@ class Peers(dict[str, Balancer]):
     """Servers that share a VIP with nobody in front: each runs the program, with its own maps."""
 
     def __init__(
-        self, net: Network, program: str = "to_owner", key: tuple[int, int] | None = None
+        self,
+        net: Network,
+        program: str = "to_owner",
+        key: tuple[int, int] | None = None,
+        capture: bool = False,
     ) -> None:
         """Load the program once for each server that has the VIP, and attach it there.
 
@@ -142,10 +146,12 @@ class Peers(dict[str, Balancer]):
             net: a network with a VIP.
             program: ``"to_owner"`` or ``"second_chance"``.
             key: of the hash, the same for all; None for one drawn by chance.
+            capture: let `record` and `journey` see what the programs do.
         """
         key = key or (secrets.randbits(64), secrets.randbits(64))
         for name in net.vip_hosts:
-            self[name] = Balancer(net, program, key, at=net.hosts[name].eth0)
+            loaded = Program(program, capture=capture)
+            self[name] = Balancer(net, loaded, key, at=net.hosts[name].eth0)
 
     def use(self, *servers: str, gone: Collection[str] = ()) -> None:
         """Tell every server, one after the other, who shares the VIP from now on.
@@ -157,6 +163,11 @@ class Peers(dict[str, Balancer]):
         for one in self.values():
             one.gone = set(gone)
             one.use(*servers)
+
+    def detach(self) -> None:
+        """Take the program off every server."""
+        for one in self.values():
+            one.program.detach()
 
 
 @lru_cache(maxsize=16)

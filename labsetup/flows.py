@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 OPENING, ALIVE, RESET, TIMED_OUT = "opening", "alive", "reset", "timed out"
 NOBODY = "nobody"  # where a connection is that no server ever answered
+LONG = 500  # connections for whose opening one may want to see a bar
 AT_ONCE = 100  # connections being opened at the same time
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger, socket(7): no TIME_WAIT is left behind
 
@@ -191,8 +192,9 @@ class Connections:
         wait: float = 2,
         ipv6: bool = False,
         ports: Iterable[int] = (),
+        afresh: bool = True,
     ) -> None:
-        """Start the servers afresh and open the connections.
+        """Start the servers and open the connections.
 
         Args:
             net: a network with a VIP; its first host is the client.
@@ -201,6 +203,8 @@ class Connections:
             wait: seconds for a connection to open, and for each answer.
             ipv6: to the IPv6 VIP.
             ports: the client's ports to use first; else the lab takes one after the other.
+            afresh: start the servers anew, so that none remembers connections of an earlier trial;
+                those connections break.
 
         Raises:
             LabError: when the network has no such VIP, or the machine has no room.
@@ -214,14 +218,15 @@ class Connections:
         _make_room(2 * number + 200)
         self._net, self._wait = net, wait
         for service in services(net, port).values():
-            service.stop()  # half-open connections of an earlier trial must not meet new ones
+            if afresh:
+                service.stop()
             service.start()
         client = next(iter(net))
         client.at_close(self.close)
         sockets = _sockets(client, number, vip, itertools.chain(ports, _ports))
         self.flows = _five_tuples(sockets, vip, port)
         self._clients = [_Client() for _ in sockets]
-        with show.progress(number, f"opening {number:,} connections") as shown:
+        with show.progress(number, f"opening {number:,} connections", number >= LONG) as shown:
             self._run(self._open(sockets, (vip, port)), shown)
 
     async def _open(self, sockets: list[socket.socket], to: tuple[str, int]) -> None:

@@ -456,14 +456,14 @@ def connections_html(tallies: Sequence[Any]) -> str:
 
 
 @contextlib.contextmanager
-def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
-    """A bar that fills while the block runs, in a notebook; elsewhere nothing.
+def progress(total: int, what: str, wanted: bool = True) -> Iterator[Callable[[int], None]]:
+    """A bar that fills while the block runs, in a notebook and where *wanted*; else nothing.
 
     Gives a function that takes how many of *total* are done.
     """
     from IPython import get_ipython
 
-    if get_ipython() is None:
+    if get_ipython() is None or not wanted:
         yield lambda done: None
         return
     import ipywidgets
