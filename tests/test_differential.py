@@ -355,8 +355,8 @@ def test_a_balancer_does_what_its_model_does(loaded, balancer_frames, name):
     total = seen.total()
     print(f"\n{name}: {total} packets, {total - seen[PASS]} to {len(seen) - 1} servers")
     assert total >= NUMBER
-    assert 0.2 * total < seen[PASS] < 0.85 * total
-    assert min(seen.values()) > 0.01 * total  # each server has its share
+    assert 0.2 * total < seen[PASS] < 0.9 * total
+    assert min(seen.values()) > 0.003 * total  # each server has its share
 
 
 def test_a_balancer_remembers_what_its_model_remembers(loaded, balancer_frames):
