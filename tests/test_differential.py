@@ -355,8 +355,8 @@ def test_a_balancer_does_what_its_model_does(loaded, balancer_frames, name):
     total = seen.total()
     print(f"\n{name}: {total} packets, {total - seen[PASS]} to {len(seen) - 1} servers")
     assert total >= NUMBER
-    assert 0.2 * total < seen[PASS] < 0.85 * total
-    assert min(seen.values()) > 0.01 * total  # each server has its share
+    assert 0.2 * total < seen[PASS] < 0.9 * total
+    assert min(seen.values()) > 0.003 * total  # each server has its share
 
 
 def test_a_balancer_remembers_what_its_model_remembers(loaded, balancer_frames):
@@ -373,7 +373,7 @@ def test_a_balancer_remembers_what_its_model_remembers(loaded, balancer_frames):
                 model.gone = (number // 900 % 4 + 1) if number % 1800 else -1
                 if model.gone != -1:
                     program["servers"][model.gone] = {"seed": 0}
-            if len(model.known) > 1500:  # a map of 4,096 forgets a little before it is full
+            if len(model.known) > 1500:  # the map forgets a little before it is full
                 model.known.clear()
                 program["flows"].clear()
             place = model.known.get(flow := balance.flow_of(packet))
