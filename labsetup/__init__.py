@@ -18,6 +18,8 @@ _NAMES = {
         "ARP", "DNS", "DNSQR", "ICMP", "IP", "TCP", "UDP", "Dot1Q", "Ether",
         "ICMPv6EchoRequest", "IPv6", "Raw", "capture", "send",
     ],
+    "practice": ["check", "hint", "progress"],
+    "predictions": ["predict"],
     "program": ["Program"],
     "sandbox": ["LabError"],
     "show": ["MARKS", "SERIES", "explore", "plot", "watch"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import re
 import signal
@@ -16,7 +17,6 @@ from pathlib import Path
 from threading import Barrier
 
 from bcc import BPF
-from IPython import get_ipython
 from scapy.packet import Packet
 
 from . import libbpf, sandbox, show
@@ -122,13 +122,20 @@ class Program:
         size: instructions as the kernel runs them, and bytes of machine code.
     """
 
-    def __init__(self, name: str | Path, source: str | None = None, capture: bool = False) -> None:
+    def __init__(
+        self,
+        name: str | Path,
+        source: str | None = None,
+        capture: bool = False,
+        expendable: bool = False,
+    ) -> None:
         """Compile and load.
 
         Args:
             name: a program of ``bpf/`` such as ``"xdp_drop"``, or the path of a ``.c`` file.
             source: C to use instead of a file; *name* then only names it.
             capture: put ``bpf/capture.c`` around it, so that `record` sees each packet.
+            expendable: this process is one that LLVM may end, as it does where it gives up.
 
         Raises:
             BuildError: with clang's first complaint.
@@ -143,10 +150,11 @@ class Program:
         entry = self._entry()
         text = _captured(self.source, entry) if capture else self.source
         function = "capture" if capture else entry
-        told = self._try_apart(text) if self.path is None or self.path.parent != SOURCES else ""
+        is_ours = self.path is not None and self.path.parent == SOURCES
+        told = "" if is_ours or expendable else self._try_apart(text)
         with libbpf.captured_stderr() as said:
             try:
-                self._bpf = _compiled(text)
+                self._bpf = _compiled(text, TELL_ALL if expendable else 0)
             except Exception as error:  # BCC raises nothing more particular
                 self._bpf, trouble = None, error
         listing = Listing(text, function, told or said[0])
@@ -189,23 +197,14 @@ class Program:
 
         Returns what the child had to tell about the C, which is all that can be told.
         """
-        with libbpf.captured_stderr() as said, warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # the child only compiles
-            child = os.fork()
-            if child == 0:
-                os.dup2(2, 1)  # some of it goes there
-                signal.signal(signal.SIGABRT, signal.SIG_DFL)  # no trace of Python's when LLVM ends
-                with contextlib.suppress(Exception):  # what is merely wrong is told later
-                    _compiled(text, TELL_ALL)
-                os._exit(0)
-            _, status = os.waitpid(child, 0)
-        if status != 0:
-            listing = Listing(text, self.name, said[0])
+        ended, told = _told(text)
+        if ended:
+            listing = Listing(text, self.name, told)
             place, reason = gave_up(listing)
             words = meaning(reason) or f"LLVM gave up: {reason}"
             where = f" at {place}" if place else ""
-            raise BuildError(f"{self.name} does not compile{where}: {words}", said[0])
-        return said[0]
+            raise BuildError(f"{self.name} does not compile{where}: {words}", told)
+        return told
 
     def _build_error(self, listing: Listing, log: str) -> BuildError:
         where = self.path.name if self.path else self.name
@@ -362,6 +361,22 @@ def _compiled(text: str, debug: int = 0) -> BPF:
     return BPF(text=text.encode(), cflags=[f"-I{SOURCES}", *WARNINGS], debug=debug)
 
 
+@functools.lru_cache(maxsize=64)  # a cell is run again, an answer checked again
+def _told(text: str) -> tuple[bool, str]:
+    """Whether compiling ends the process that does it, and all that is said meanwhile."""
+    with libbpf.captured_stderr() as said, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the child only compiles
+        child = os.fork()
+        if child == 0:
+            os.dup2(2, 1)  # some of it goes there
+            signal.signal(signal.SIGABRT, signal.SIG_DFL)  # no trace of Python's when LLVM ends
+            with contextlib.suppress(Exception):  # what is merely wrong is told later
+                _compiled(text, TELL_ALL)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+    return status != 0, said[0]
+
+
 def _put(interface: Interface, fd: int, attachment: Attachment) -> None:
     flags = libbpf.FLAG_MODE[attachment.mode]
     flags |= 0 if interface.ours else libbpf.FLAG_UPDATE_IF_NOEXIST
@@ -417,20 +432,3 @@ def _find(name: str | Path) -> Path:
     is_xdp = [one for one in SOURCES.glob("*.c") if "struct xdp_md" in one.read_text()]
     has = ", ".join(sorted(source.stem for source in is_xdp))
     raise LabError(f"bpf/ has no program {name!r}; it has: {has}")
-
-
-def xdp(line: str, cell: str) -> None:
-    """``%%xdp NAME``: make a Program of the C in this cell, and call it NAME."""
-    name = line.strip()
-    if not name.isidentifier():
-        raise LabError(
-            "a cell of C begins with %%xdp NAME, where NAME is what to call it in Python"
-        )
-    # An empty line stands for the first one, so that clang counts lines as the cell does.
-    program = Program(name, "\n" + cell)
-    get_ipython().user_ns[name] = program
-    print(program.summary)
-
-
-if get_ipython() is not None:
-    get_ipython().register_magic_function(xdp, "cell")
