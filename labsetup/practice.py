@@ -26,11 +26,11 @@ from IPython import get_ipython
 from IPython.display import display
 
 from . import exercises, sandbox, show
+from .diary import DONE, TRIED, Progress
 from .exercises import LESSONS, Exercise, Wrong
 from .hosts import Network
 from .packets import Field
 from .program import BuildError, Program
-from .progress import DONE, TRIED, Progress
 from .sandbox import LabError
 
 SECONDS = 20.0  # for one check; the longest with a network takes about three
@@ -67,7 +67,10 @@ class Reply:
     @property
     def lines(self) -> list[tuple[str, str]]:
         """All there is to say, a word for the margin and a text each."""
-        fields = [("differs", f"{one!r}") for one in self.differs]
+        fields = [
+            ("differs", f"{one.layer} {one.name}: {one.after}, expected {one.before}")
+            for one in self.differs
+        ]
         last = [("try" if self.ok else "think", self.think)] if self.think else []
         return [*self.rows, *fields, *last]
 

@@ -178,9 +178,8 @@ class Program:
         self.size = libbpf.facts(self.fd)
         self.id = self.size.id
         names = libbpf.table_names(self._bpf.module)
-        self.maps = {
-            table: Map(table, self._bpf[table.encode()]) for table in names if table not in CAPTURES
-        }
+        hidden = CAPTURES if function == "capture" else set()
+        self.maps = {t: Map(t, self._bpf[t.encode()]) for t in names if t not in hidden}
 
     def _entry(self) -> str:
         names = re.findall(r"^int\s+(\w+)\s*\(\s*struct\s+xdp_md\b", self.source, re.MULTILINE)

@@ -16,7 +16,8 @@ import pytest
 from conftest import LAB, on_host
 from test_sandbox import Kernel
 
-from labsetup import LabError, Program, cpus, exercises, practice, predictions, progress
+import labsetup
+from labsetup import LabError, Program, cpus, diary, exercises, practice, predictions
 from labsetup.exercises import LESSONS, find
 from labsetup.practice import Hint, check, hint, judge
 
@@ -115,7 +116,13 @@ def test_they_are_numbered_through_and_have_names_of_their_own():
         assert numbers == list(range(1, len(numbers) + 1))
     names = [e.name for e in EVERY]
     assert len(set(names)) == len(names)
-    assert not set(names) & set(__import__("labsetup").__all__)
+    assert not set(names) & set(labsetup.__all__)
+
+
+def test_no_module_stands_in_front_of_a_name():
+    """`labsetup.check` is the function also once a module of that name were loaded."""
+    folder = Path(labsetup.__file__).parent
+    assert not [name for name in labsetup.__all__ if (folder / f"{name}.py").exists()]
 
 
 # The machinery.
@@ -193,6 +200,22 @@ def test_a_reply_says_the_same_in_html():
     assert reply._repr_mimebundle_()["text/plain"] == repr(reply)
 
 
+def test_the_field_that_differs_is_named():
+    source = """
+int load(struct xdp_md *ctx)
+{
+	unsigned char *p = (void *)(long)ctx->data;
+	if ((void *)(p + 34) > (void *)(long)ctx->data_end) return XDP_PASS;
+	p[22]--;
+	return XDP_PASS;
+}
+BPF_ARRAY(frame_bytes, u64, 1);
+"""
+    reply = said(judge(find("3.1"), source))
+    assert "differs IP ttl: 63, expected 64" in reply
+    assert "differs IP chksum: 0xf6dc (wrong), expected 0xf6dc (right)" in reply
+
+
 def test_hints_open_one_by_one_and_then_a_solution():
     exercise = find("2.1")
     for number in (1, 2, 3):
@@ -221,19 +244,19 @@ def test_progress_is_kept_shown_and_cleared(tmp_path):
     shown = practice.progress()
     assert re.search(r"^01 Pass +● 1\.1  ○ 1\.2", repr(shown), re.MULTILINE)
     assert "● 1.1" in shown._repr_mimebundle_()["text/html"]
-    assert json.loads(progress.place().read_text())["exercises"]["1.1"]["state"] == "done"
-    assert [path.name for path in progress.place().parent.iterdir()] == ["progress.json"]
+    assert json.loads(diary.place().read_text())["exercises"]["1.1"]["state"] == "done"
+    assert [path.name for path in diary.place().parent.iterdir()] == ["progress.json"]
     assert "○ 1.1" in repr(practice.progress(clear=True))
     assert "○ 1.1" in repr(practice.progress())
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"exercises": {"1.1": 3}}', '{"version": 1}'])
 def test_a_file_that_cannot_be_understood_is_kept_aside(capsys, text):
-    progress.place().parent.mkdir(parents=True)
-    progress.place().write_text(text)
+    diary.place().parent.mkdir(parents=True)
+    diary.place().write_text(text)
     hint("1.1")
     assert "could not be understood: it is kept in" in capsys.readouterr().out
-    (aside,) = progress.place().parent.glob("*unreadable*")
+    (aside,) = diary.place().parent.glob("*unreadable*")
     assert aside.read_text() == text
     assert "hint 2 of 3" in hint("1.1").title
 
@@ -247,11 +270,11 @@ def test_a_place_that_cannot_be_written_stops_nothing(monkeypatch, capsys):
 def test_under_sudo_it_is_the_readers_own(tmp_path, monkeypatch):
     home = tmp_path / "home"
     home.mkdir()
-    owner = progress.pwd.struct_passwd(("reader", "x", 4321, 4321, "", str(home), "/bin/sh"))
+    owner = diary.pwd.struct_passwd(("reader", "x", 4321, 4321, "", str(home), "/bin/sh"))
     os.chown(home, 4321, 4321)
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.setenv("SUDO_USER", "reader")
-    monkeypatch.setattr(progress.pwd, "getpwnam", lambda _: owner)
+    monkeypatch.setattr(diary.pwd, "getpwnam", lambda _: owner)
     hint("1.1")
     files = list(home.rglob("*"))
     assert home / ".local" / "state" / "xdp-lab" / "progress.json" in files
@@ -300,7 +323,10 @@ def test_in_a_notebook():
         said = run("%%xdp last_hop --check 2.2\n" + find("2.2").starter)
         assert "proved no more than that 14" in said
         assert "line 16, «if (ip->ttl == 1)»" in said, "the line of the cell"
-        assert "packets" in run(find("3.2").starter + "\nprint(packets)")
+        assert "● 1.1 ○ 1.2 ○ 1.3" in run("print(progress())")
+        assert "◐ 2.2" in run("print(progress())")
+        run(find("1.3").solution)
+        assert "1.3 The right end: right" in run('print(check("1.3"))')
         run("x, data = 1, 2")
         run(
             "%%xdp plain\nint plain(struct xdp_md *ctx)\n{\n\t/* $x {data} {x} */\n\treturn 2;\n}\n"
@@ -390,8 +416,7 @@ def test_a_folder_of_submissions(tmp_path):
     assert "ended the process" in rows[4]["message"]
 
 
-def test_no_exercise_is_written_in_the_readers_place():
-    """A check must not look at the C; only the machinery passes the source on."""
+def test_checks_look_at_what_an_answer_does_not_at_its_text():
     for path in Path(exercises.__file__).parent.glob("ex_*.py"):
         body = path.read_text().partition("def check(")[2]
         assert ".source" not in body

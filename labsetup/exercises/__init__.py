@@ -91,8 +91,10 @@ def expect(
     wanted = run.before if after is None else frame(after)
     if verdict not in (DROP, ABORTED) and run.after != wanted:
         differs = [one for one in compare(wanted, run.after) if one.changed]
-        came = f"{verdict}, " + ("but the packet was changed" if after is None else "not like this")
-        raise Wrong(sent, f"{verdict}, {_words(wanted, after)}", came, think, differs)
+        told = [
+            f"{verdict}, {len(raw)} bytes: {Ether(raw).summary()}" for raw in (wanted, run.after)
+        ]
+        raise Wrong(sent, *told, think, differs)
     return run
 
 
@@ -100,10 +102,6 @@ def expect_each(program: Program, cases: Sequence[Case]) -> None:
     """Run a program on one packet after another; the first that goes wrong is told."""
     for case in cases:
         expect(program, *case)
-
-
-def _words(wanted: bytes, after: object) -> str:
-    return "the packet as it was" if after is None else f"{len(wanted)} bytes: {Ether(wanted)!r}"
 
 
 def equal(sent: str, what: str, expected: object, happened: object, think: str) -> None:
