@@ -71,7 +71,7 @@ class Prediction:
         return Revealed(f"you predicted {self._words(guess)}; it is {is_so}")
 
     def __repr__(self) -> str:
-        answers = " / ".join(self.choices) or f"a number{f' of {self.unit}' if self.unit else ''}"
+        answers = " / ".join(self.choices) or f"a number{f', in {self.unit}' if self.unit else ''}"
         return f"{self.question}\n  {answers}"
 
 

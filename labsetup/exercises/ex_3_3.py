@@ -66,7 +66,7 @@ NEAR_MISSES = {
     "the field in front of it": ([("ip->protocol", "ip->ttl")], "another field"),
     "the key one byte wide": (
         [(KEY, "u8 key = ip->protocol;"), ("lookup(&key)", "lookup((int *)&ip->protocol)")],
-        "four bytes wide",
+        "with which key",
     ),
     "a protocol's bytes": ([("*count += 1", "*count += data_end - data")], "adds more than one"),
     "dropped once counted": ([("1;\n\n	return XDP_PASS", "1;\n\n	return XDP_DROP")], "goes on"),
@@ -137,10 +137,7 @@ def _thought(right, found, key):
     if sum(found.values()) > sum(right.values()):
         return "It adds more than one for a packet."
     if sum(found.values()) < sum(right.values()):
-        return (
-            "It was not counted. Does the program come as far as the addition? A key is an int, "
-            "four bytes wide."
-        )
+        return "It was not counted. Does the program come as far as the addition, with which key?"
     if 99 in found:
         return "99 is this packet's TTL: the key comes from another field."
     return "It is always the same element. Where does the key come from?"
