@@ -33,8 +33,7 @@ REFUSALS = (
     ),
     (
         r"invalid access to packet, off=(\d+) size=\d+, R\d+\(id=0,off=-?\d+,r=(\d+)\)",
-        "it reads byte {0} of the packet, and has proved no more than that {1} are there "
-        "(the first is byte 0)",
+        "it reads the packet at offset {0}, and has proved that {1} bytes are there",
         "before reading, compare the end of what is read with data_end",
     ),
     (

@@ -87,15 +87,17 @@ def test_an_exercise_is_whole_and_short(exercise):
     assert exercise.compare
     assert exercise.next
     assert len(exercise.title) <= 30
-    assert len(exercise.text.split()) <= 90
+    assert len(exercise.markdown.split()) <= 100
     assert len(exercise.starter.splitlines()) <= 30
     assert not set(exercise.near_misses) & set(exercise.alternatives)
     for text in exercise.hints:
         assert len(text.split()) <= 40
     assert "\t" not in exercise.text
     if exercise.suffix == ".py":
-        assert f'check("{exercise.id}")' in exercise.starter
-        ast.parse(exercise.starter)
+        assert exercise.cell.endswith(f'check("{exercise.id}")')
+        ast.parse(exercise.cell)
+    else:
+        assert exercise.cell.startswith(f"%%xdp {exercise.name} --check {exercise.id}\n")
 
 
 @pytest.mark.parametrize("exercise", EVERY, ids=lambda e: e.id)
@@ -321,7 +323,7 @@ def test_in_a_notebook():
             "%%xdp closed --check 1.1\n" + find("1.1").solution + "\n"
         ) + run('print(check("1.1"))')
         said = run("%%xdp last_hop --check 2.2\n" + find("2.2").starter)
-        assert "proved no more than that 14" in said
+        assert "proved that 14 bytes" in said
         assert "line 16, «if (ip->ttl == 1)»" in said, "the line of the cell"
         assert "● 1.1 ○ 1.2 ○ 1.3" in run("print(progress())")
         assert "◐ 2.2" in run("print(progress())")

@@ -32,12 +32,12 @@ HERE = "// here"
 VERIFIER = {
     "no bounds check": (
         PACKET + "return eth->h_proto == htons(ETH_P_IP) ? XDP_DROP : XDP_PASS; // here",
-        "it reads byte 12 of the packet, and has proved no more than that 0 are there",
+        "it reads the packet at offset 12, and has proved that 0 bytes are there",
     ),
     "bounds check one byte short": (
         PACKET + "u8 *byte = data;\nif (data + 13 > data_end) return XDP_PASS;\n"
         "return byte[13] == 6 ? XDP_DROP : XDP_PASS; // here",
-        "it reads byte 13 of the packet, and has proved no more than that 13 are there",
+        "it reads the packet at offset 13, and has proved that 13 bytes are there",
     ),
     "bounds check the wrong way round": (
         PACKET + "if ((void *)(eth + 1) < data_end) return XDP_PASS;\n"
@@ -47,7 +47,7 @@ VERIFIER = {
     "only the first of two headers checked": (
         ETHERNET + "struct iphdr *ip = (void *)(eth + 1);\n"
         "return ip->protocol == IPPROTO_ICMP ? XDP_DROP : XDP_PASS; // here",
-        "it reads byte 23 of the packet, and has proved no more than that 14 are there",
+        "it reads the packet at offset 23, and has proved that 14 bytes are there",
     ),
     "a pointer from before the head moved": (
         ETHERNET + "bpf_xdp_adjust_head(ctx, 4);\n"

@@ -13,10 +13,12 @@ A file ``ex_2_1.py`` holds the exercise 2.1 as plain data and one function:
     NEAR_MISSES     honest mistakes: what is wrong: (the answer, words of the check's reply);
                     the answer whole, or as replacements (old, new) in the solution
     ALTERNATIVES    other right answers, in the same two forms
-    NETWORK         True where the check builds a network, and so takes longer
     check(answer)   returns when the answer is right, raises Wrong when it is not
 
-A check looks at what an answer does, never at how it is written.
+A check looks at what an answer does, never at how it is written. It runs in a process with a
+sandbox of its own: it may make a network, and need not clean up. Its first packet should be the one
+that most wrong answers get right, and the packet on which a known mistake shows comes before those
+that it merely breaks, so that the thought fits.
 """
 
 from __future__ import annotations
@@ -110,7 +112,7 @@ def equal(sent: str, what: str, expected: object, happened: object, think: str) 
         raise Wrong(sent, f"{what} {expected}", f"{what} {happened}", think)
 
 
-def same(one: Any) -> int:
+def summed(one: Any) -> int:
     """A map's value as one number: of a per-CPU value the sum of its copies."""
     return int(getattr(one, "sum", one))
 
@@ -123,8 +125,7 @@ class Exercise:
     module: ModuleType
 
     def __getattr__(self, name: str) -> Any:  # title, text, starter: as the file has them
-        optional = {"NETWORK": False, "NEXT": "", "COMPARE": ""}
-        return getattr(self.module, name.upper(), optional.get(name.upper()))
+        return getattr(self.module, name.upper())
 
     @property
     def lesson(self) -> int:
@@ -135,6 +136,17 @@ class Exercise:
     def suffix(self) -> str:
         """``".py"`` where the answer is a Python function, else ``".c"``."""
         return ".py" if f"def {self.name}(" in self.solution else ".c"
+
+    @property
+    def markdown(self) -> str:
+        """What the notebook says, as one cell of text."""
+        return f'**{self.id} {self.title}.** {self.text.strip()} (`hint("{self.id}")` helps.)'
+
+    @property
+    def cell(self) -> str:
+        """What the reader begins with, as one cell of code that checks itself."""
+        magic = f"%%xdp {self.name} --check {self.id}\n" if self.suffix == ".c" else ""
+        return magic + self.starter.rstrip()
 
     @property
     def check(self) -> Callable[[Any], None]:

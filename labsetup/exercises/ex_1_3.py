@@ -36,7 +36,6 @@ COMPARE = (
     "Yours may name it, or go there over the wire: net.client.eth0.peer is the same interface."
 )
 NEXT = "Which interface would you take for what the server sends to middle?"
-NETWORK = True
 
 NEAR_MISSES = {
     "where it leaves": ([("net.middle.eth0", "net.client.eth0")], "what leaves"),

@@ -9,7 +9,7 @@ A colleague wants to drop packets at the end of their life: IPv4 with a TTL of 1
 right, and the verifier refuses it.
 
 **Find what is missing, and mend it.** The first line of the error names the line; its last lines
-say which byte, and how many bytes have been proved.
+say where it reads, and how many bytes have been proved.
 """
 NAME = "last_hop"
 STARTER = """#include "xdp.h"
@@ -32,7 +32,7 @@ int last_hop(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 """
-STARTER_SAYS = "it reads byte 22 of the packet, and has proved no more than that 14 are there"
+STARTER_SAYS = "it reads the packet at offset 22, and has proved that 14 bytes are there"
 HINTS = (
     "The Ethernet header has 14 bytes, and the comparison proves that they are there. Which bytes "
     "does ip->ttl need?",
@@ -56,13 +56,13 @@ NEAR_MISSES = {
             (f"	{CHECK}\n		return XDP_PASS;\n", ""),
             ("DROP;\n", f"DROP;\n	{CHECK}\n		return XDP_PASS;\n"),
         ],
-        "has proved no more than that 14",
+        "has proved that 14 bytes",
     ),
     "the start compared, not the end": (
-        [("(void *)(ip + 1) >", "(void *)ip >")], "has proved no more than that 14",
+        [("(void *)(ip + 1) >", "(void *)ip >")], "has proved that 14 bytes",
     ),
     "the same check once more": (
-        [("(void *)(ip + 1) >", "(void *)(eth + 1) >")], "has proved no more than that 14",
+        [("(void *)(ip + 1) >", "(void *)(eth + 1) >")], "has proved that 14 bytes",
     ),
     "the wrong way round": ([("(ip + 1) >", "(ip + 1) <")], "compare the end of what is read"),
     "short frames dropped": (

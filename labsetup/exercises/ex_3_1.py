@@ -1,7 +1,7 @@
 """A sum that outlives the packet."""
 
 from ..packets import ARP, ICMP, IP, TCP, Ether, IPv6, Raw
-from . import PASS, equal, expect, same
+from . import PASS, equal, expect, summed
 
 TITLE = "Count bytes"
 TEXT = """
@@ -130,7 +130,7 @@ def check(program):
     for number, (what, packet) in enumerate(FRAMES.items(), 1):
         run = expect(program, what, packet, PASS, "Counting is all; every packet goes on.")
         before, total = total, total + len(run.before)
-        found = same(program["frame_bytes"][0])
+        found = summed(program["frame_bytes"][0])
         think = "Look it up, check the pointer, and add to what it points to."
         if found == number:
             think = "It counts packets. What is added for each?"

@@ -1,7 +1,7 @@
 """A key that comes out of the packet."""
 
 from ..packets import ARP, ICMP, IP, TCP, UDP, Ether, ICMPv6EchoRequest, IPv6, frame
-from . import PASS, Wrong, expect, same
+from . import PASS, Wrong, expect, summed
 
 TITLE = "By protocol"
 TEXT = """
@@ -121,7 +121,7 @@ def check(program):
         expect(program, what, packet, PASS, "Counting is all; every packet goes on.")
         if key is not None:
             right[key] = right.get(key, 0) + 1
-        found = {k: same(v) for k, v in program["protocols"].items() if same(v)}
+        found = {k: summed(v) for k, v in program["protocols"].items() if summed(v)}
         if found != right:
             raise Wrong(what, _shown(right), _shown(found, key), _thought(right, found, key))
 
