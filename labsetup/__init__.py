@@ -21,6 +21,8 @@ _NAMES = {
         "ARP", "DNS", "DNSQR", "ICMP", "IP", "TCP", "UDP", "Dot1Q", "Ether",
         "ICMPv6EchoRequest", "IPv6", "Raw", "capture", "segments", "send",
     ],
+    "practice": ["check", "hint", "progress"],
+    "predictions": ["predict"],
     "program": ["Program"],
     "routing": ["ecmp", "next_hops"],
     "sandbox": ["LabError"],

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,19 @@ def test(arguments: argparse.Namespace) -> int:
     """Check style, then run every test and every notebook, one after the other."""
     sandbox.become_init()
     os.chdir(REPO)
+    with _without_progress():
+        return _test(arguments)
+
+
+@contextlib.contextmanager
+def _without_progress() -> Iterator[None]:
+    """Neither read nor write what the reader has done: outputs must not depend on it."""
+    with tempfile.TemporaryDirectory(prefix="xdp-lab-") as folder:
+        os.environ["XDG_STATE_HOME"] = folder
+        yield
+
+
+def _test(arguments: argparse.Namespace) -> int:
     for command in (["check"], ["format", "--check"]):
         if subprocess.run(
             [f"{sys.prefix}/bin/ruff", *command, "--quiet", "."], check=False
@@ -108,7 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
         copy = Path(folder, "notebooks")  # beside bpf/, as in the original
         copy.mkdir()
         Path(folder, "bpf").symlink_to(REPO / "bpf")
-        results = [_run_notebook(path, copy) for path in chosen]
+        with _without_progress():
+            results = [_run_notebook(path, copy) for path in chosen]
     ok = all(result["ok"] for result in results)
     if arguments.json:
         print(json.dumps({"notebooks": results}, indent=2))
@@ -254,6 +268,35 @@ def _map_as_json(entries: Any) -> dict[str, Any]:
     return {str(key): plain(value) for key, value in entries.items()}
 
 
+def check(arguments: argparse.Namespace) -> int:
+    """Try answers to exercises on packets."""
+    sandbox.become_init()
+    # The reader's own progress is made in notebooks, not by a teacher's evening.
+    from . import exercises, practice, submissions
+
+    if arguments.list:
+        for one in exercises.every().values():
+            print(f"{one.id:5} {one.name + one.suffix:18} {one.title}")
+        return 0
+    try:
+        if arguments.all:
+            found = submissions.find(arguments.all)
+        elif arguments.exercise and arguments.file:
+            exercise = exercises.find(arguments.exercise)
+            if not arguments.file.is_file():
+                raise LabError(f"there is no file {arguments.file}; check the path")
+        else:
+            raise LabError("check takes the number of an exercise and a file, or --list, or --all")
+    except LabError as error:
+        _say(f"lab: {error}")
+        return 2
+    if arguments.all:
+        return 0 if submissions.mark(found, arguments.csv) else 1
+    reply = practice.judge(exercise, arguments.file)
+    print(json.dumps(submissions.as_dict(reply), indent=2) if arguments.json else reply)
+    return 0 if reply.ok else 1
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="labsetup/lab", description="XDP Lab: hands-on XDP.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -292,6 +335,21 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--out", type=Path, metavar="OUT", help="write the packets after it here")
     added.add_argument("--map", metavar="NAME", help="show only this map")
     added.add_argument("--json", action="store_true", help="print one JSON document")
+    added = verb(
+        check, "try an answer to an exercise on packets, or a whole class's",
+        usage="labsetup/lab check [-h] EXERCISE FILE [--json] | --list | --all DIR [--csv OUT]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""DIR has a folder for each student with their answers, named by number or by name:
+    DIR/ada/2.1.c  DIR/ada/3.2.py  DIR/grace/no_arp.c
+Answers run as root. What C may do is bounded by the verifier, in a network of its own; Python
+may do anything, so read it first. An answer that does not end is ended after 20 seconds.""",
+    )  # fmt: skip
+    added.add_argument("exercise", metavar="EXERCISE", nargs="?", help="its number, such as 2.1")
+    added.add_argument("file", metavar="FILE", nargs="?", type=Path, help="the answer")
+    added.add_argument("--json", action="store_true", help="print one JSON document")
+    added.add_argument("--list", action="store_true", help="list all exercises")
+    added.add_argument("--all", metavar="DIR", type=Path, help="a folder of submissions")
+    added.add_argument("--csv", metavar="OUT", type=Path, help="write a row a submission here")
     return parser
 
 

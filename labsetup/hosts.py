@@ -715,6 +715,11 @@ class Network:
     def __iter__(self) -> Iterator[Host]:
         return iter(self.hosts.values())
 
+    @classmethod
+    def forget(cls) -> None:
+        """In a child process: leave the parent's network to the parent."""
+        cls._open = None
+
     def close(self) -> None:
         """End what runs on its hosts and give their namespaces back."""
         for host in self.hosts.values():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,16 +17,15 @@ from pathlib import Path
 from threading import Barrier
 
 from bcc import BPF
-from IPython import get_ipython
 from scapy.packet import Packet
 
 from . import libbpf, sandbox, show
 from .hosts import Interface
 from .maps import Map
 from .packets import Field, compare, frame
+from .refusals import SOURCES, TELL_ALL, WARNINGS, Listing, gave_up, last_words, meaning, remarks
 from .sandbox import LabError
 
-SOURCES = Path(__file__).parent.parent / "bpf"
 HEADERS = Path(sys.prefix) / "share" / "xdp-lab" / "kernel-headers"
 
 # BCC looks in /lib/modules by itself; a kernel without headers there takes the prepared ones.
@@ -36,52 +37,6 @@ VERDICTS = ("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT")
 
 # The maps of bpf/capture.c, which are not the program's own.
 CAPTURES = {"records", "met"}
-
-# What the verifier says, what that means, and what usually mends it.
-REFUSALS = (
-    (
-        r"invalid access to packet",
-        "it reads the packet where nothing proves that the packet is that long; "
-        "before reading, compare the end of what is read with data_end",
-    ),
-    (
-        r"math between pkt pointer and register with unbounded|unbounded (min|memory)",
-        "it adds a number of unknown size to a packet pointer; mask the number, or compare lengths",
-    ),
-    (
-        r"invalid mem access '(map_value_or_null|\w*_or_null)'|R\d pointer .*_or_null",
-        "lookup() may return NULL, and the pointer is used without a check; "
-        "put if (pointer) before it",
-    ),
-    (
-        r"back-edge|infinite loop",
-        "it has a loop whose end cannot be proven; give it a constant bound",
-    ),
-    (
-        r"too large|too many instructions|too complex",
-        "it takes too many steps to verify, as a long loop does; shorten the loop",
-    ),
-    (
-        r"R0 !read_ok|R0 has (smin|value|unknown)|At program exit the register R0",
-        "it can end without a verdict; return one on every path",
-    ),
-    (
-        r"!read_ok|invalid read from stack",
-        "it reads a variable that was never given a value; initialise it",
-    ),
-    (
-        r"unknown func|program of this type cannot use helper|invalid func",
-        "it calls a function that XDP programs may not call, or that this kernel does not have",
-    ),
-    (
-        r"invalid mem access '(scalar|inv)'",
-        "it uses a number as an address; a global variable comes out so, keep its value in a map",
-    ),
-    (
-        r"combined stack size|invalid write to stack|stack limit",
-        "it keeps more than 512 bytes in local variables; put large data into a map",
-    ),
-)
 
 
 class BuildError(LabError):
@@ -97,9 +52,8 @@ class VerifierError(BuildError):
 
     def _render_traceback_(self) -> list[str]:
         """The sentence, and under it what the verifier itself said last."""
-        words = [line for line in self.log.splitlines() if re.match(r"[A-Za-z]", line)]
-        words = [w for w in words if not re.match(r"processed|verification|stack|HINT|bpf:|lib", w)]
-        last = ["", "the verifier:", *words[-2:]] if words else []
+        words = last_words(self.log)
+        last = ["", "the verifier:", *words] if words else []
         return [*super()._render_traceback_(), *last]
 
 
@@ -163,17 +117,25 @@ class Program:
     Attributes:
         name: its function's name.
         source: its C.
+        warnings: what clang found suspicious in it, a line each.
         maps: its BPF maps by name; ``program["icmp_packets"]`` is short for one.
         size: instructions as the kernel runs them, and bytes of machine code.
     """
 
-    def __init__(self, name: str | Path, source: str | None = None, capture: bool = False) -> None:
+    def __init__(
+        self,
+        name: str | Path,
+        source: str | None = None,
+        capture: bool = False,
+        expendable: bool = False,
+    ) -> None:
         """Compile and load.
 
         Args:
             name: a program of ``bpf/`` such as ``"xdp_drop"``, or the path of a ``.c`` file.
             source: C to use instead of a file; *name* then only names it.
             capture: put ``bpf/capture.c`` around it, so that `record` sees each packet.
+            expendable: this process is one that LLVM may end, as it does where it gives up.
 
         Raises:
             BuildError: with clang's first complaint.
@@ -187,16 +149,18 @@ class Program:
         sandbox.require()
         entry = self._entry()
         text = _captured(self.source, entry) if capture else self.source
-        if self.path is None or self.path.parent != SOURCES:
-            self._try_apart(text)
+        function = "capture" if capture else entry
+        is_ours = self.path is not None and self.path.parent == SOURCES
+        told = "" if is_ours or expendable else self._try_apart(text)
         with libbpf.captured_stderr() as said:
             try:
-                self._bpf = BPF(text=text.encode(), cflags=[f"-I{SOURCES}"])
+                self._bpf = _compiled(text, TELL_ALL if expendable else 0)
             except Exception as error:  # BCC raises nothing more particular
                 self._bpf, trouble = None, error
+        listing = Listing(text, function, told or said[0])
         if self._bpf is None:
-            raise self._build_error(said[0] or str(trouble))
-        function = "capture" if capture else entry
+            raise self._build_error(listing, said[0] or str(trouble))
+        self.warnings = [str(one) for one in remarks(listing) if not one.place.file]
         if function not in libbpf.function_names(self._bpf.module):
             raise BuildError(
                 f"{self.name} has no function that XDP can call; write one that begins "
@@ -209,14 +173,13 @@ class Program:
             except Exception as error:
                 self._function, trouble = None, error
         if self._function is None:
-            raise self._verifier_error(said[0] or str(trouble))
+            raise self._verifier_error(listing, said[0] or str(trouble))
         self.fd: int = self._function.fd
         self.size = libbpf.facts(self.fd)
         self.id = self.size.id
         names = libbpf.table_names(self._bpf.module)
-        self.maps = {
-            table: Map(table, self._bpf[table.encode()]) for table in names if table not in CAPTURES
-        }
+        hidden = CAPTURES if function == "capture" else set()
+        self.maps = {t: Map(t, self._bpf[t.encode()]) for t in names if t not in hidden}
 
     def _entry(self) -> str:
         names = re.findall(r"^int\s+(\w+)\s*\(\s*struct\s+xdp_md\b", self.source, re.MULTILINE)
@@ -228,55 +191,39 @@ class Program:
             f"{self.name} has the functions {', '.join(names)}; call the one to attach {self.name}"
         )
 
-    def _try_apart(self, text: str) -> None:
-        """Compile in a child first: where LLVM gives up, it ends the process that called it."""
-        with libbpf.captured_stderr() as said, warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # the child only compiles
-            child = os.fork()
-            if child == 0:
-                with contextlib.suppress(Exception):  # what is merely wrong is told later
-                    BPF(text=text.encode(), cflags=[f"-I{SOURCES}"])
-                os._exit(0)
-            _, status = os.waitpid(child, 0)
-        if status != 0:
-            last = ([line for line in said[0].splitlines() if "error:" in line] or ["no reason"])[0]
-            reason = last.rpartition("error: ")[2]
-            meaning = next((m for p, m in REFUSALS if re.search(p, reason)), "")
-            words = f"{meaning} (LLVM: {reason})" if meaning else f"LLVM gave up: {reason}"
-            raise BuildError(f"{self.name} does not compile: {words}", said[0])
+    def _try_apart(self, text: str) -> str:
+        """Compile in a child first: where LLVM gives up, it ends the process that called it.
 
-    def _build_error(self, log: str) -> BuildError:
+        Returns what the child had to tell about the C, which is all that can be told.
+        """
+        ended, told = _told(text)
+        if ended:
+            listing = Listing(text, self.name, told)
+            place, reason = gave_up(listing)
+            words = meaning(reason) or f"LLVM gave up: {reason}"
+            where = f" at {place}" if place else ""
+            raise BuildError(f"{self.name} does not compile{where}: {words}", told)
+        return told
+
+    def _build_error(self, listing: Listing, log: str) -> BuildError:
         where = self.path.name if self.path else self.name
-        found = re.search(r"^(\S+?):(\d+):\d+: (?:fatal )?error: (.+)$", log, re.MULTILINE)
-        if not found:
-            reason = log.strip().splitlines()
-            return BuildError(
-                f"BCC could not compile {where}: {reason[-1] if reason else 'it gave no reason'}; "
-                "type: labsetup/lab doctor",
-                log,
-            )
-        file, line, complaint = found[1], int(found[2]), found[3]
-        if not file.startswith("/virtual/main"):
-            return BuildError(f"{where} does not compile: {file}, line {line}: {complaint}", log)
-        lines = self.source.splitlines()
-        text = f": «{lines[line - 1].strip()}»" if line <= len(lines) else ""
-        return BuildError(f"{where} does not compile: line {line}: {complaint}{text}", log)
-
-    def _verifier_error(self, log: str) -> BuildError:
-        lines = [line for line in log.splitlines() if line.strip()]
-        quoted = [line.removeprefix("; ").strip() for line in lines if line.startswith("; ")]
-        place = f" at «{quoted[-1].split(' @ ')[0]}»" if quoted else ""
-        for pattern, meaning in REFUSALS:
-            if re.search(pattern, log):
-                return VerifierError(f"the verifier refused {self.name}{place}: {meaning}", log)
-        words = [
-            x for x in lines if not re.match(r"processed|verification time|stack depth|HINT", x)
-        ]
-        return VerifierError(
-            f"the verifier refused {self.name}{place} with these words: "
-            f"{words[-1] if words else 'none'}",
+        errors = [one for one in remarks(listing) if one.kind == "error"]
+        if errors:
+            return BuildError(f"{where} does not compile: {errors[0]}", log)
+        reason = log.strip().splitlines()
+        return BuildError(
+            f"BCC could not compile {where}: {reason[-1] if reason else 'it gave no reason'}; "
+            "type: labsetup/lab doctor",
             log,
         )
+
+    def _verifier_error(self, listing: Listing, log: str) -> VerifierError:
+        place = listing.of_refusal(log)
+        where = f"the verifier refused {self.name}{f' at {place}' if place else ''}"
+        if known := meaning(log):
+            return VerifierError(f"{where}: {known}", log)
+        words = (last_words(log) or ["none"])[-1]
+        return VerifierError(f"{where} with these words: {words}", log)
 
     def __getitem__(self, name: str) -> Map:
         try:
@@ -409,6 +356,26 @@ class Program:
         )
 
 
+def _compiled(text: str, debug: int = 0) -> BPF:
+    return BPF(text=text.encode(), cflags=[f"-I{SOURCES}", *WARNINGS], debug=debug)
+
+
+@functools.lru_cache(maxsize=64)  # a cell is run again, an answer checked again
+def _told(text: str) -> tuple[bool, str]:
+    """Whether compiling ends the process that does it, and all that is said meanwhile."""
+    with libbpf.captured_stderr() as said, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the child only compiles
+        child = os.fork()
+        if child == 0:
+            os.dup2(2, 1)  # some of it goes there
+            signal.signal(signal.SIGABRT, signal.SIG_DFL)  # no trace of Python's when LLVM ends
+            with contextlib.suppress(Exception):  # what is merely wrong is told later
+                _compiled(text, TELL_ALL)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+    return status != 0, said[0]
+
+
 def _put(interface: Interface, fd: int, attachment: Attachment) -> None:
     flags = libbpf.FLAG_MODE[attachment.mode]
     flags |= 0 if interface.ours else libbpf.FLAG_UPDATE_IF_NOEXIST
@@ -464,20 +431,3 @@ def _find(name: str | Path) -> Path:
     is_xdp = [one for one in SOURCES.glob("*.c") if "struct xdp_md" in one.read_text()]
     has = ", ".join(sorted(source.stem for source in is_xdp))
     raise LabError(f"bpf/ has no program {name!r}; it has: {has}")
-
-
-def xdp(line: str, cell: str) -> None:
-    """``%%xdp NAME``: make a Program of the C in this cell, and call it NAME."""
-    name = line.strip()
-    if not name.isidentifier():
-        raise LabError(
-            "a cell of C begins with %%xdp NAME, where NAME is what to call it in Python"
-        )
-    # An empty line stands for the first one, so that clang counts lines as the cell does.
-    program = Program(name, "\n" + cell)
-    get_ipython().user_ns[name] = program
-    print(program.summary)
-
-
-if get_ipython() is not None:
-    get_ipython().register_magic_function(xdp, "cell")

@@ -109,6 +109,13 @@ def enter() -> None:
     _inside = True
 
 
+def enter_anew() -> None:
+    """In a child process: move from the parent's sandbox, if it has one, into one of its own."""
+    global _inside
+    _inside = False
+    enter()
+
+
 def _make_mounts_private() -> None:
     """Keep what is mounted from here on out of the namespace that we came from."""
     try:

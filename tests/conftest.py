@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ import pytest
 REPO = Path(__file__).parent.parent
 LAB = REPO / "labsetup" / "lab"
 NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
+
+# Not the reader's own: for these tests, and for the notebooks that they run.
+_STATE = tempfile.TemporaryDirectory(prefix="xdp-lab-")
+os.environ["XDG_STATE_HOME"] = _STATE.name
 
 _HOST = [os.open(path, os.O_RDONLY) for path in ("/proc/self/ns/net", "/proc/self/ns/mnt", "/")]
 

@@ -1,0 +1,109 @@
+"""A read that the verifier refuses, and the comparison that is missing."""
+
+from ..packets import ARP, ICMP, IP, TCP, Ether, frame
+from . import DROP, PASS, expect_each
+
+TITLE = "The missing check"
+TEXT = """
+A colleague wants to drop packets at the end of their life: IPv4 with a TTL of 1. The program looks
+right, and the verifier refuses it.
+
+**Find what is missing, and mend it.** The first line of the error names the line; its last lines
+say where it reads, and how many bytes have been proved.
+"""
+NAME = "last_hop"
+STARTER = """#include "xdp.h"
+
+int last_hop(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *data_end = (void *)(long)ctx->data_end;
+
+	struct ethhdr *eth = data;
+	if ((void *)(eth + 1) > data_end)
+		return XDP_PASS;
+	if (eth->h_proto != htons(ETH_P_IP))
+		return XDP_PASS;
+
+	struct iphdr *ip = (void *)(eth + 1);
+	if (ip->ttl == 1)
+		return XDP_DROP;
+
+	return XDP_PASS;
+}
+"""
+STARTER_SAYS = "it reads the packet at offset 22, and has proved that 14 bytes are there"
+HINTS = (
+    "The Ethernet header has 14 bytes, and the comparison proves that they are there. Which bytes "
+    "does ip->ttl need?",
+    "Each header needs a comparison of its own, before the first read of it.",
+    "The same two lines as for eth, with ip, right after the pointer is set.",
+)
+SOLUTION = STARTER.replace(
+    "	struct iphdr *ip = (void *)(eth + 1);\n",
+    "	struct iphdr *ip = (void *)(eth + 1);\n	if ((void *)(ip + 1) > data_end)\n"
+    "		return XDP_PASS;\n",
+)
+COMPARE = (
+    "One comparison for both headers, ahead of all reads, would do as well. Which reads better?"
+)
+NEXT = "Take the comparison of eth out, and leave that of ip. Does the verifier mind? Why not?"
+
+CHECK = "if ((void *)(ip + 1) > data_end)"
+NEAR_MISSES = {
+    "the check after the read": (
+        [
+            (f"	{CHECK}\n		return XDP_PASS;\n", ""),
+            ("DROP;\n", f"DROP;\n	{CHECK}\n		return XDP_PASS;\n"),
+        ],
+        "has proved that 14 bytes",
+    ),
+    "the start compared, not the end": (
+        [("(void *)(ip + 1) >", "(void *)ip >")], "has proved that 14 bytes",
+    ),
+    "the same check once more": (
+        [("(void *)(ip + 1) >", "(void *)(eth + 1) >")], "has proved that 14 bytes",
+    ),
+    "the wrong way round": ([("(ip + 1) >", "(ip + 1) <")], "compare the end of what is read"),
+    "short frames dropped": (
+        [(f"{CHECK}\n		return XDP_PASS;", f"{CHECK}\n		return XDP_DROP;")],
+        "may be too short",
+    ),
+    "one byte too strict": ([("(ip + 1) >", "(ip + 1) >=")], "20 bytes of IPv4"),
+    "the read taken out instead": ([("ip->ttl == 1", "0")], "has a TTL of 1"),
+}  # fmt: skip
+ALTERNATIVES = {
+    "one comparison for both": """#include "xdp.h"
+
+int last_hop(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *data_end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+
+	if ((void *)(ip + 1) > data_end)
+		return XDP_PASS;
+	return eth->h_proto == htons(ETH_P_IP) && ip->ttl == 1 ? XDP_DROP : XDP_PASS;
+}
+""",
+    "by number of bytes": [(CHECK, "if (data + 34 > data_end)")],
+}
+
+
+DYING = frame(Ether() / IP(ttl=1) / ICMP())
+WHOLE = "The 20 bytes of IPv4 are all there, and nothing behind them is read."
+SHORT = "A frame may be too short for its header. Then nobody knows its TTL: leave it to the stack."
+
+CASES = [
+    ("a ping with a TTL of 1", DYING, DROP, "This one has a TTL of 1."),
+    ("a ping with a TTL of 2", IP(ttl=2) / ICMP(), PASS, "This one may live on."),
+    ("TCP with a TTL of 1", IP(ttl=1) / TCP(), DROP, "TCP may die, too."),
+    ("ARP", ARP(), PASS, "ARP has no TTL."),
+    ("IPv4, its header and no more", DYING[:34], DROP, WHOLE),
+    ("IPv4, cut off in the middle of its header", DYING[:30], PASS, SHORT),
+]
+
+
+def check(program):
+    expect_each(program, CASES)

@@ -1,0 +1,146 @@
+"""A sum that outlives the packet."""
+
+from ..packets import ARP, ICMP, IP, TCP, Ether, IPv6, Raw
+from . import PASS, equal, expect, summed
+
+TITLE = "Count bytes"
+TEXT = """
+Packets are counted; now the load. **Add up the bytes of all frames**, whatever they carry, in the
+one element of `frame_bytes`. A frame is `data_end - data` bytes long. Every packet goes on.
+"""
+NAME = "load"
+STARTER = """#include "xdp.h"
+
+BPF_PERCPU_ARRAY(frame_bytes, u64, 1);
+
+int load(struct xdp_md *ctx)
+{
+	/* your code */
+	return XDP_PASS;
+}
+"""
+STARTER_SAYS = "frame_bytes 0"
+HINTS = (
+    "icmp_count has the steps at its end: a key, a lookup, a check, an addition.",
+    "The map holds u64, so lookup() gives a u64 *. What do you add to it instead of one?",
+    "int key = 0; u64 *bytes = frame_bytes.lookup(&key); and if (bytes), add the difference of "
+    "ctx->data_end and ctx->data.",
+)
+SOLUTION = STARTER.replace(
+    "	/* your code */\n",
+    """	int key = 0;
+	u64 *bytes = frame_bytes.lookup(&key);
+	if (bytes)
+		*bytes += ctx->data_end - ctx->data;
+
+""",
+)
+COMPARE = (
+    "No header is read here, so nothing has to be compared with data_end. Does yours read one?"
+)
+NEXT = (
+    "Attach it, and send ten pings. How many bytes is a ping's frame, and does the sum fit? "
+    "The answers leave without being counted."
+)
+
+LENGTH = "ctx->data_end - ctx->data"
+NEAR_MISSES = {
+    "packets, not bytes": ([(LENGTH, "1")], "counts packets"),
+    "the last one's length": ([("+=", "=")], "only the last"),
+    "without the Ethernet header": ([(LENGTH, f"{LENGTH} - 14")], "Ethernet header"),
+    "dropped once counted": ([("return XDP_PASS", "return XDP_DROP")], "XDP_DROP"),
+    "in a variable of its own": (
+        [("*bytes += ctx", "{ u64 sum = *bytes; sum += ctx"), ("data;", "data; }")],
+        "frame_bytes 0",
+    ),
+    "another element": ([("int key = 0", "int key = 1")], "frame_bytes 0"),
+    "IPv4 only": (
+        """#include "xdp.h"
+
+BPF_PERCPU_ARRAY(frame_bytes, u64, 1);
+
+int load(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *data_end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+	if ((void *)(eth + 1) > data_end || eth->h_proto != htons(ETH_P_IP))
+		return XDP_PASS;
+
+	int key = 0;
+	u64 *bytes = frame_bytes.lookup(&key);
+	if (bytes)
+		*bytes += data_end - data;
+	return XDP_PASS;
+}
+""",
+        "whatever they carry",
+    ),
+    "the length that IPv4 claims": (
+        """#include "xdp.h"
+
+BPF_PERCPU_ARRAY(frame_bytes, u64, 1);
+
+int load(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	struct iphdr *ip = data + 14;
+	if ((void *)(ip + 1) > (void *)(long)ctx->data_end)
+		return XDP_PASS;
+
+	int key = 0;
+	u64 *bytes = frame_bytes.lookup(&key);
+	if (bytes)
+		*bytes += ntohs(ip->tot_len);
+	return XDP_PASS;
+}
+""",
+        "Ethernet header",
+    ),
+}
+ALTERNATIVES = {
+    "with BCC's own word for it": [
+        ("	int key = 0;\n	u64 *bytes = frame_bytes.lookup(&key);\n	if (bytes)\n", ""),
+        (f"		*bytes += {LENGTH};", f"	frame_bytes.increment(0, {LENGTH});"),
+    ],
+    "one counter for all CPUs, atomically": [
+        ("PERCPU_ARRAY", "ARRAY"),
+        (f"*bytes += {LENGTH}", f"__sync_fetch_and_add(bytes, {LENGTH})"),
+    ],
+    "out early": [
+        (
+            "	if (bytes)\n		*bytes",
+            "	if (!bytes)\n		return XDP_PASS;\n\n	*bytes",
+        ),
+    ],
+}
+
+FRAMES = {
+    "a ping": Ether() / IP() / ICMP(),
+    "a large ping": Ether() / IP() / ICMP() / Raw(bytes(1000)),
+    "TCP": Ether() / IP() / TCP(),
+    "ARP": Ether() / ARP(),
+    "IPv6": Ether() / IPv6() / Raw(bytes(100)),
+    "something unknown": Ether(type=0x88B5) / b"experiment",
+}
+
+
+def check(program):
+    total = 0
+    for number, (what, packet) in enumerate(FRAMES.items(), 1):
+        run = expect(program, what, packet, PASS, "Counting is all; every packet goes on.")
+        before, total = total, total + len(run.before)
+        found = summed(program["frame_bytes"][0])
+        think = "Look it up, check the pointer, and add to what it points to."
+        if found == number:
+            think = "It counts packets. What is added for each?"
+        elif found == before:
+            think = "This one was not added. All frames count, whatever they carry."
+        elif found == len(run.before):
+            think = "The map holds only the last one's length."
+        elif found in (total - 14 * number, before + len(run.before) - 14):
+            think = "14 bytes are missing for each: is the Ethernet header part of the frame?"
+        sent = f"{what} of {len(run.before)} bytes, {total} bytes in all so far"
+        if found == 0:
+            think = "Nothing is in the map. Look it up, check the pointer, add to where it points."
+        equal(sent, "frame_bytes", total, found, think)

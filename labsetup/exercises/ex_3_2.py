@@ -1,0 +1,109 @@
+"""Every CPU counts for itself; whoever reads has to add."""
+
+from ..maps import PerCPU
+from . import equal
+
+TITLE = "All of them"
+TEXT = """
+A per-CPU map of packets by protocol reads like a dict from Python: `{1: copies, 17: copies}`, with
+the protocol's number as the key and, as its value, one number for each CPU.
+
+**Return how many packets there were altogether**, of all protocols and on all CPUs.
+"""
+NAME = "packets"
+STARTER = """def packets(counters):
+    total = 0
+    for protocol, copies in counters.items():
+        total += copies[0]  # your code
+    return total
+
+
+check("3.2")
+"""
+STARTER_SAYS = "only one CPU"
+HINTS = (
+    "The colleague's monitor makes the same mistake: which copies does it never read?",
+    "Two loops, one in the other: over the protocols, and over the copies of each.",
+    "Python adds up what it is given: sum(copies). A value of the lab's maps has .sum as well.",
+)
+SOLUTION = """def packets(counters):
+    total = 0
+    for protocol, copies in counters.items():
+        for copy in copies:
+            total += copy
+    return total
+"""
+COMPARE = "Yours may be shorter, with sum(). Does it give 0 for a map without entries?"
+NEXT = (
+    "Which CPU worked hardest? Write that one, too, and try it on counter['icmp_packets'] after a "
+    "ping from each CPU."
+)
+
+NEAR_MISSES = {
+    "the first CPU only": (STARTER, "only one CPU"),
+    "the last CPU only": (STARTER.replace("copies[0]", "copies[-1]"), "only one CPU"),
+    "the busiest CPU only": (STARTER.replace("copies[0]", "max(copies)"), "only one CPU"),
+    "two CPUs, as here": (STARTER.replace("copies[0]", "copies[0] + copies[1]"), "how many CPUs"),
+    "the first protocol only": (
+        [("            total += copy\n", "            total += copy\n        return total\n")],
+        "every protocol",
+    ),
+    "entries, not packets": ("def packets(counters):\n    return len(counters)\n", "entries"),
+    "copies, not packets": (
+        [("total += copy", "total += 1")],
+        "what is in them",
+    ),
+    "keys, not values": (
+        "def packets(counters):\n    return sum(counters)\n",
+        "keys",
+    ),
+    "no return": ([("    return total\n", "    print(total)\n")], "return"),
+    "stuck at none": (
+        [("    total = 0\n", "    if not counters:\n        return None\n    total = 0\n")],
+        "no entries",
+    ),
+}
+ALTERNATIVES = {
+    "the sums of the lab's maps": """def packets(counters):
+    return sum(copies.sum for copies in counters.values())
+""",
+    "in one breath": """packets = lambda counters: sum(map(sum, counters.values()))
+""",
+}
+
+
+def check(packets):
+    cases = [
+        ("20 TCP packets over four CPUs", {6: (2, 3, 7, 8)}),
+        ("15 pings over six CPUs", {1: (10, 0, 0, 0, 0, 5)}),
+        ("3 pings and 40 UDP packets over four CPUs", {1: (1, 0, 2, 0), 17: (10, 10, 10, 10)}),
+        ("a map with no entries", {}),
+    ]
+    for what, rows in cases:
+        counters = {key: PerCPU(copies) for key, copies in rows.items()}
+        every = [list(copies) for copies in rows.values()]
+        right, found = sum(map(sum, every)), packets(counters)
+        think = "Each protocol has a copy for each CPU. Which of the numbers did you add?"
+        if found is None:
+            think = "Does your function return a number, also for a map with no entries?"
+        elif found == sum(rows):
+            think = "Those are the keys, the numbers of the protocols."
+        elif found == len(rows):
+            think = "Those are the entries. How many packets is each?"
+        elif found == sum(map(len, every)):
+            think = "That is how many copies there are, not what is in them."
+        elif any(found == sum(pick(copies) for copies in every) for pick in (max, _first, _last)):
+            think = "It reads only one CPU of each protocol. Who adds up the copies?"
+        elif found == sum(copies[0] + copies[1] for copies in every):
+            think = "Do you know how many CPUs there are? There is a copy for each."
+        elif every and found == sum(every[0]):
+            think = "Is it every protocol?"
+        equal(what, "packets() gives", right, found, think)
+
+
+def _first(copies):
+    return copies[0]
+
+
+def _last(copies):
+    return copies[-1]

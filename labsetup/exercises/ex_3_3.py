@@ -1,0 +1,143 @@
+"""A key that comes out of the packet."""
+
+from ..packets import ARP, ICMP, IP, TCP, UDP, Ether, ICMPv6EchoRequest, IPv6, frame
+from . import PASS, Wrong, expect, summed
+
+TITLE = "By protocol"
+TEXT = """
+**Count IPv4 packets by what they carry**: `ip->protocol` is the key of an array with 256 elements,
+and each packet adds one to its own. Packets that are not IPv4 add nothing. Every packet goes on.
+"""
+NAME = "by_protocol"
+STARTER = """#include "xdp.h"
+
+BPF_PERCPU_ARRAY(protocols, u64, 256);
+
+int by_protocol(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *data_end = (void *)(long)ctx->data_end;
+
+	/* your code */
+	return XDP_PASS;
+}
+"""
+STARTER_SAYS = "protocols[1] 0"
+HINTS = (
+    "The way to ip is the one of icmp_count. Which of its questions do you not ask this time?",
+    "The key of an array is an int. What is in it when the packet is TCP?",
+    "int key = ip->protocol; and then lookup(&key), the check, and one more.",
+)
+SOLUTION = STARTER.replace(
+    "	/* your code */\n",
+    """	struct ethhdr *eth = data;
+	if ((void *)(eth + 1) > data_end)
+		return XDP_PASS;
+	if (eth->h_proto != htons(ETH_P_IP))
+		return XDP_PASS;
+
+	struct iphdr *ip = (void *)(eth + 1);
+	if ((void *)(ip + 1) > data_end)
+		return XDP_PASS;
+
+	int key = ip->protocol;
+	u64 *count = protocols.lookup(&key);
+	if (count)
+		*count += 1;
+
+""",
+)
+COMPARE = "Why has the array 256 elements? Could a packet make yours look beyond the last one?"
+NEXT = (
+    "Attach it, ping, and send(net.client.eth0, IP() / UDP()). Then show what is not zero: "
+    "{k: v for k, v in by_protocol['protocols'].items() if v.sum}."
+)
+
+KEY = "int key = ip->protocol;"
+ASK_IP = "	if (eth->h_proto != htons(ETH_P_IP))\n		return XDP_PASS;\n"
+NEAR_MISSES = {
+    "one element for all": ([(KEY, "int key = 0;")], "always the same element"),
+    "ICMP only": (
+        [(KEY, "int key = ip->protocol;\n	if (key != IPPROTO_ICMP)\n		return XDP_PASS;")],
+        "not counted",
+    ),
+    "all that is not IPv4, too": ([(ASK_IP, "")], "not IPv4"),
+    "EtherType in host byte order": ([("htons(ETH_P_IP)", "ETH_P_IP")], "not counted"),
+    "the field in front of it": ([("ip->protocol", "ip->ttl")], "another field"),
+    "the key one byte wide": (
+        [(KEY, "u8 key = ip->protocol;"), ("lookup(&key)", "lookup((int *)&ip->protocol)")],
+        "with which key",
+    ),
+    "a protocol's bytes": ([("*count += 1", "*count += data_end - data")], "adds more than one"),
+    "dropped once counted": ([("1;\n\n	return XDP_PASS", "1;\n\n	return XDP_DROP")], "goes on"),
+    "too few elements": ([("256", "17")], "not counted"),
+}  # fmt: skip
+ALTERNATIVES = {
+    "with BCC's own word for it": [
+        (f"	{KEY}\n	u64 *count = protocols.lookup(&key);\n	if (count)\n", ""),
+        ("		*count += 1;", "	protocols.increment(ip->protocol);"),
+    ],
+    "with the header walker of lesson 04": """#include "parse.h"
+
+BPF_PERCPU_ARRAY(protocols, u64, 256);
+
+int by_protocol(struct xdp_md *ctx)
+{
+	struct packet pkt;
+	parse(ctx, &pkt);
+	if (!pkt.ip || pkt.tags)
+		return XDP_PASS;
+
+	u32 key = pkt.protocol;
+	u64 *count = protocols.lookup(&key);
+	if (count)
+		*count += 1;
+	return XDP_PASS;
+}
+""",
+    "a hash, filled as they come": [
+        ("BPF_PERCPU_ARRAY(protocols, u64, 256)", "BPF_HASH(protocols, int, u64)"),
+        ("u64 *count = protocols.lookup(&key);", "u64 none = 0, *count;\n"
+         "	count = protocols.lookup_or_try_init(&key, &none);"),
+    ],
+}  # fmt: skip
+
+PACKETS = [
+    ("a ping", IP(ttl=99) / ICMP(), 1),
+    ("TCP", IP(ttl=99) / TCP(), 6),
+    ("TCP again", IP(ttl=99) / TCP(), 6),
+    ("UDP", IP(ttl=99) / UDP(), 17),
+    ("a protocol that nobody uses", IP(ttl=99, proto=253) / b"experiment", 253),
+    ("ARP", ARP(), None),
+    ("a ping over IPv6", IPv6() / ICMPv6EchoRequest(), None),
+    ("something unknown", Ether(type=0x88B5) / bytes(40), None),
+    ("IPv4 cut off in the middle of its header", frame(IP() / ICMP())[:30], None),
+]
+
+
+def check(program):
+    right = {}
+    for what, packet, key in PACKETS:
+        expect(program, what, packet, PASS, "Counting is all; every packet goes on.")
+        if key is not None:
+            right[key] = right.get(key, 0) + 1
+        found = {k: summed(v) for k, v in program["protocols"].items() if summed(v)}
+        if found != right:
+            raise Wrong(what, _shown(right), _shown(found, key), _thought(right, found, key))
+
+
+def _shown(counts, asked=None):
+    counts = counts if asked is None or asked in counts else {asked: 0} | counts
+    return ", ".join(f"protocols[{key}] {count}" for key, count in sorted(counts.items()))
+
+
+def _thought(right, found, key):
+    if key is None:
+        return "That one is not IPv4, or not all of it is there."
+    if sum(found.values()) > sum(right.values()):
+        return "It adds more than one for a packet."
+    if sum(found.values()) < sum(right.values()):
+        return "It was not counted. Does the program come as far as the addition, with which key?"
+    if 99 in found:
+        return "99 is this packet's TTL: the key comes from another field."
+    return "It is always the same element. Where does the key come from?"

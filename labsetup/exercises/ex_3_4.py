@@ -1,0 +1,134 @@
+"""A decision that depends on the packets before."""
+
+from ..hosts import cpus
+from ..packets import ARP, ICMP, IP, TCP
+from . import DROP, PASS, Wrong, expect
+
+TITLE = "Every second ping"
+TEXT = """
+A bad wire, for tests: **drop every second ICMP packet**. The first passes, the second is dropped,
+the third passes, and so on, on whatever CPU each arrives. Other packets pass and do not count.
+
+A map remembers how many there were. Note its kind in the starter. Why is it not the one of
+`icmp_count`?
+"""
+NAME = "bad_wire"
+STARTER = """#include "xdp.h"
+
+BPF_ARRAY(seen, u64, 1); /* one for all CPUs */
+
+int bad_wire(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *data_end = (void *)(long)ctx->data_end;
+
+	struct ethhdr *eth = data;
+	if ((void *)(eth + 1) > data_end)
+		return XDP_PASS;
+	if (eth->h_proto != htons(ETH_P_IP))
+		return XDP_PASS;
+
+	struct iphdr *ip = (void *)(eth + 1);
+	if ((void *)(ip + 1) > data_end)
+		return XDP_PASS;
+	if (ip->protocol != IPPROTO_ICMP)
+		return XDP_PASS;
+
+	/* your code */
+	return XDP_PASS;
+}
+"""
+STARTER_SAYS = "pass, pass"
+HINTS = (
+    "Count as icmp_count does. What is true of the count at every second packet?",
+    "The count may be odd or even: *count & 1, or *count % 2. Do you ask before adding, or after?",
+    "Look up, check, add one; then if (*count % 2 == 0), XDP_DROP.",
+)
+SOLUTION = STARTER.replace(
+    "	/* your code */\n",
+    """	int key = 0;
+	u64 *count = seen.lookup(&key);
+	if (!count)
+		return XDP_PASS;
+
+	*count += 1;
+	if (*count % 2 == 0)
+		return XDP_DROP;
+""",
+)
+COMPARE = (
+    "*count += 1 is three steps, and another CPU may come in between. "
+    "u64 before = __sync_fetch_and_add(count, 1); gives each packet a number of its own."
+)
+NEXT = "Attach it and send ten pings. Which of them are answered? Try again from another CPU."
+
+NEAR_MISSES = {
+    "the first dropped, not the second": ([("== 0", "!= 0")], "The first is to pass"),
+    "all but the first": ([("*count % 2 == 0", "*count > 1")], "odd or even"),
+    "every third": ([("% 2", "% 3")], "every second"),
+    "a count that is not kept": (
+        [("*count += 1;", "u64 now = *count + 1;"), ("(*count %", "(now %")],
+        "pass, pass, pass",
+    ),
+    "other packets counted": (
+        [
+            ("	if (ip->protocol != IPPROTO_ICMP)\n		return XDP_PASS;\n", ""),
+            (
+                "	if (*count % 2 == 0)",
+                "	if (ip->protocol == IPPROTO_ICMP && *count % 2 == 0)",
+            ),
+        ],
+        "do not count",
+    ),
+    "other packets dropped": (
+        [("	if (ip->protocol != IPPROTO_ICMP)\n		return XDP_PASS;\n", "")],
+        "Only ICMP",
+    ),
+}
+if len(cpus()) > 1:  # with one CPU there is no difference
+    NEAR_MISSES["a count for each CPU"] = ([("BPF_ARRAY", "BPF_PERCPU_ARRAY")], "each CPU")
+ALTERNATIVES = {
+    "a number of its own for each packet": [
+        ("	*count += 1;\n	if (*count % 2 == 0)", "	if (__sync_fetch_and_add(count, 1) & 1)")
+    ],
+    "a switch that is turned": [
+        ("	*count += 1;\n	if (*count % 2 == 0)", "	*count = !*count;\n	if (!*count)")
+    ],
+    "a hash instead of an array": [
+        ("BPF_ARRAY(seen, u64, 1)", "BPF_HASH(seen, int, u64)"),
+        ("u64 *count = seen.lookup(&key);", "u64 none = 0, *count;\n"
+         "	count = seen.lookup_or_try_init(&key, &none);"),
+    ],
+}  # fmt: skip
+
+PING = IP() / ICMP()
+EXPECTED = "pass, drop, pass, drop, pass, drop"
+
+
+def check(program):
+    def verdicts(sequence):
+        names = [program.run(PING, cpus=[cpu]).verdict for cpu in sequence]
+        return ", ".join(name.removeprefix("XDP_").lower() for name in names)
+
+    first, last = cpus()[0], cpus()[-1]
+    found = verdicts([first] * 6)
+    thoughts = {
+        "pass, pass, pass, pass, pass, pass": "Does the map remember? Look at the count "
+        "in it after a few packets.",
+        "drop, pass, drop, pass, drop, pass": "The first is to pass. Ask before adding, or after?",
+        "pass, drop, drop, drop, drop, drop": "What is true of every second: is the count odd or "
+        "even?",
+    }
+    think = thoughts.get(found, "It is to be every second one.")
+    if found != EXPECTED:
+        raise Wrong("six pings", EXPECTED, found, think)
+    found = verdicts([first, last, last, first, last, first])
+    if found != EXPECTED:
+        raise Wrong("six pings on two CPUs in turn", EXPECTED, found,
+                    "It seems that each CPU counts for itself. Is that wanted here?")  # fmt: skip
+    for packet in (ARP(), IP() / TCP()):
+        for _ in range(3):
+            expect(program, "a packet that is no ICMP", packet, PASS, "Only ICMP is dropped.")
+        if program.run(PING).verdict != "XDP_PASS" or program.run(PING).verdict != DROP:
+            raise Wrong("two pings, after three packets that are no ICMP", "pass, drop",
+                        "not that", "Others pass, and do not count.")  # fmt: skip

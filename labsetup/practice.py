@@ -1,0 +1,377 @@
+"""The reader answers: check(), hint(), progress(), and cells of C.
+
+A check runs in a child process with a sandbox of its own, so it disturbs neither the reader's
+network nor the counts in the maps, and an answer that never ends is ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import inspect
+import os
+import pickle
+import select
+import shlex
+import signal
+import textwrap
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from IPython import get_ipython
+from IPython.display import display
+
+from . import exercises, sandbox, show
+from .diary import DONE, TRIED, Progress
+from .exercises import LESSONS, Exercise, Wrong
+from .hosts import Network
+from .packets import Field
+from .program import BuildError, Program
+from .sandbox import LabError
+
+SECONDS = 20.0  # for one check; the longest with a network takes about three
+
+SIGNS = {DONE: "●", TRIED: "◐", "": "○"}
+_checking = False
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a check says.
+
+    Attributes:
+        exercise: its number.
+        title: its name.
+        ok: whether the answer is right.
+        rows: what was sent, expected, and what happened, by those names.
+        differs: header fields, as expected and as they came.
+        think: one thought to follow, or what to try next.
+    """
+
+    exercise: str
+    title: str
+    ok: bool
+    rows: tuple[tuple[str, str], ...] = ()
+    differs: Sequence[Field] = ()
+    think: str = ""
+
+    @property
+    def headline(self) -> str:
+        """The exercise and the judgement."""
+        return f"{self.exercise} {self.title}: {'right' if self.ok else 'not yet'}"
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """All there is to say, a word for the margin and a text each."""
+        fields = [
+            ("differs", f"{one.layer} {one.name}: {one.after}, expected {one.before}")
+            for one in self.differs
+        ]
+        last = [("try" if self.ok else "think", self.think)] if self.think else []
+        return [*self.rows, *fields, *last]
+
+    @property
+    def message(self) -> str:
+        """The same in one line, without the thought."""
+        rows = [
+            f"{word}: {text}" for word, text in self.lines[: len(self.rows) + len(self.differs)]
+        ]
+        return "; ".join([self.headline, *rows])
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        rows = "".join(
+            f'<div style="display:flex"><div style="flex:0 0 80px;color:{show.FAINT}">{word}</div>'
+            f"<div>{html.escape(text)}</div></div>"
+            for word, text in self.lines
+        )
+        bar = "#009e73" if self.ok else show.XDP
+        head = f"<b>{'✓' if self.ok else '✗'} {html.escape(self.headline)}</b>"
+        return {
+            "text/html": f'<div style="border-left:4px solid {bar};padding:2px 10px;'
+            f'color:{show.INK}">{head}{rows}</div>',
+            "text/plain": repr(self),
+        }
+
+    def __repr__(self) -> str:
+        wrapped = [
+            textwrap.fill(text, 96, initial_indent=f"  {word:9} ", subsequent_indent=" " * 12)
+            for word, text in self.lines
+        ]
+        return "\n".join([self.headline, *wrapped])
+
+
+def judge(exercise: Exercise, answer: Any, seconds: float = SECONDS) -> Reply:
+    """Try an answer, apart from everything else.
+
+    Args:
+        exercise: which one.
+        answer: C or Python source, the path of a file with it, a Program, or a function.
+        seconds: after which it is ended.
+    """
+    reply = _apart(lambda: _judged(exercise, answer), exercise, seconds)
+    if reply == _ended(exercise) and exercise.suffix == ".c":  # most likely it was LLVM that did
+        reply = _apart(lambda: _judged(exercise, answer, expendable=False), exercise, seconds)
+    return reply
+
+
+def _ended(exercise: Exercise, how: str = "it ended the process that tried it") -> Reply:
+    return Reply(exercise.id, exercise.title, False, (("happened", how),))
+
+
+def _judged(exercise: Exercise, answer: Any, expendable: bool = True) -> Reply:
+    def reply(ok: bool, think: str, *rows: tuple[str, str], differs: Sequence[Field] = ()) -> Reply:
+        return Reply(exercise.id, exercise.title, ok, rows, tuple(differs), think)
+
+    try:
+        made = _made(exercise, answer, expendable)
+    except BuildError as error:
+        return reply(False, "", ("refused", str(error)))
+    except LabError as error:
+        return reply(False, "", ("refused", str(error)))
+    except Exception as error:  # the reader's Python
+        return reply(False, "", ("refused", f"{type(error).__name__}: {error}"))
+    try:
+        exercise.check(made)
+    except Wrong as wrong:
+        rows = [("sent", wrong.sent), ("expected", wrong.expected), ("happened", wrong.happened)]
+        return reply(False, wrong.think, *rows, differs=wrong.differs)
+    except Exception as error:  # a map that is not there, or whatever a reader's function raises
+        kind = "" if isinstance(error, LabError) else f"{type(error).__name__}: "
+        return reply(False, "", ("happened", f"{kind}{error}"))
+    return reply(True, exercise.next)
+
+
+def _made(exercise: Exercise, answer: Any, expendable: bool) -> Any:
+    """A fresh program with empty maps, or the function."""
+    if isinstance(answer, Program):
+        return Program(answer.name, answer.source, expendable=expendable)
+    if callable(answer):
+        return answer
+    is_path = isinstance(answer, Path)
+    if exercise.suffix == ".c":
+        name, source = (answer, None) if is_path else (exercise.name, answer)
+        return Program(name, source, expendable=expendable)
+    source = answer.read_text() if is_path else answer
+    names: dict[str, Any] = {"check": lambda *_: None, "__name__": "answer"}
+    exec(compile(source, str(answer) if is_path else "answer.py", "exec"), names)
+    if not callable(names.get(exercise.name)):
+        raise LabError(f"it has no function {exercise.name}")
+    return names[exercise.name]
+
+
+def _apart(work: Callable[[], Reply], exercise: Exercise, seconds: float) -> Reply:
+    """Do work in a child process with a sandbox of its own, and end it when its time is up."""
+    global _checking
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # other threads stay behind
+        child = os.fork()
+    if child == 0:
+        _checking = True
+        status = 1
+        with contextlib.suppress(BaseException):
+            os.setpgid(0, 0)
+            for stream in (0, 1, 2):  # what an answer prints is no part of the reply
+                os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+            Network.forget()
+            sandbox.enter_anew()
+            with os.fdopen(writing, "wb") as pipe:
+                pickle.dump(work(), pipe)
+            status = 0
+        os._exit(status)
+    os.close(writing)
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            data, end = b"", time.monotonic() + seconds
+            while select.select([pipe], [], [], max(0, end - time.monotonic()))[0]:
+                part = os.read(pipe.fileno(), 65536)
+                data += part
+                if not part:
+                    break
+            in_time = time.monotonic() < end
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)  # with the programs that it started
+        os.waitpid(child, 0)
+    if data and in_time:
+        return pickle.loads(data)
+    return _ended(exercise) if in_time else _ended(exercise, f"no end after {seconds:g} s")
+
+
+def check(number: str, answer: Any = None) -> Reply | None:
+    """Try your answer to an exercise on packets.
+
+    Args:
+        number: such as ``"2.1"``.
+        answer: a program, a function, or the path of a file; without it, what the notebook has
+            under the exercise's name.
+
+    Raises:
+        LabError: if there is no such exercise, or no answer to it.
+    """
+    if _checking:  # a file with an answer that checks itself
+        return None
+    exercise = exercises.find(number)
+    if answer is None:
+        answer = _from_notebook(exercise)
+    elif isinstance(answer, (str, Path)):
+        answer = Path(answer)
+        if not answer.is_file():
+            raise LabError(f"there is no file {answer}; check the path")
+    elif not (isinstance(answer, Program) or callable(answer)):
+        given = type(answer).__name__
+        raise LabError(f"check() takes a program, a function or the path of a file, not {given}")
+    reply = judge(exercise, answer)
+    _record(exercise, reply.ok)
+    return reply
+
+
+def _from_notebook(exercise: Exercise) -> Any:
+    shell = get_ipython()
+    found = shell.user_ns.get(exercise.name) if shell else None
+    if isinstance(found, Program) if exercise.suffix == ".c" else inspect.isfunction(found):
+        return found
+    how = f"%%xdp {exercise.name}" if exercise.suffix == ".c" else f"def {exercise.name}(...)"
+    raise LabError(
+        f"there is no {exercise.name} yet: run the cell that begins with {how}, or give a file, as "
+        f'in check("{exercise.id}", "my{exercise.suffix}")'
+    )
+
+
+def _record(exercise: Exercise, ok: bool) -> None:
+    with Progress.changing() as progress:
+        progress.tried(exercise.id, ok)
+        _say(progress.notice)
+
+
+def _say(notice: str) -> None:
+    if notice:
+        print(notice)
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A hint, or after all hints the solution."""
+
+    title: str
+    text: str
+    code: str = ""
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        code = show.code_html(self.code) if self.code else ""
+        return {
+            "text/html": f'<div style="border-left:4px solid {show.LINE};padding:2px 10px;'
+            f'color:{show.INK}"><b>{html.escape(self.title)}</b>{code}'
+            f"<div>{html.escape(self.text)}</div></div>",
+            "text/plain": repr(self),
+        }
+
+    def __repr__(self) -> str:
+        code = f"\n\n{self.code.strip()}\n" if self.code else ""
+        return f"{self.title}{code}\n{textwrap.fill(self.text, 96)}"
+
+
+def hint(number: str) -> Hint:
+    """Open the next hint to an exercise; after the last one, or once it is done, a solution."""
+    exercise = exercises.find(number)
+    with Progress.changing() as progress:
+        _say(progress.notice)
+        opened = progress.hints(exercise.id)
+        if progress.state(exercise.id) != DONE and opened < len(exercise.hints):
+            progress.open_hint(exercise.id)
+            last = opened + 1 == len(exercise.hints)
+            then = f'hint("{exercise.id}") again opens {"a solution" if last else "the next"}.'
+            title = f"{exercise.id} {exercise.title}, hint {opened + 1} of {len(exercise.hints)}"
+            return Hint(title, f"{exercise.hints[opened]} {then}")
+    title = f"{exercise.id} {exercise.title}, a solution"
+    return Hint(title, exercise.compare, exercise.solution)
+
+
+class Map:
+    """How far one is: a row a lesson, a sign an exercise."""
+
+    def __init__(self, states: dict[str, str]) -> None:
+        self._states = states
+        self._rows: dict[int, list[str]] = {}
+        for number in exercises.every():
+            self._rows.setdefault(int(number.partition(".")[0]), []).append(number)
+
+    _legend = f"{SIGNS[DONE]} done   {SIGNS[TRIED]} tried   {SIGNS['']} not yet"
+
+    def _sign(self, number: str) -> str:
+        return SIGNS[self._states.get(number, "")]
+
+    def __repr__(self) -> str:
+        width = max(map(len, LESSONS.values()))
+        rows = [
+            f"{lesson:02} {LESSONS[lesson]:{width}}  "
+            + "  ".join(f"{self._sign(number)} {number}" for number in numbers)
+            for lesson, numbers in self._rows.items()
+        ]
+        return "\n".join(
+            [*rows, "", f"{SIGNS[DONE]} done  {SIGNS[TRIED]} tried  {SIGNS['']} not yet"]
+        )
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        rows = "".join(
+            f'<tr><td style="text-align:left">{lesson:02} {LESSONS[lesson]}</td>'
+            + "".join(
+                f'<td title="{html.escape(exercises.find(number).title)}">'
+                f"{self._sign(number)} {number}</td>"
+                for number in numbers
+            )
+            + "</tr>"
+            for lesson, numbers in self._rows.items()
+        )
+        return {
+            "text/html": f"<table>{rows}</table><p>{self._legend}</p>",
+            "text/plain": repr(self),
+        }
+
+
+def progress(clear: bool = False) -> Map:
+    """How far you are in the exercises of all notebooks.
+
+    Args:
+        clear: forget it all, and begin anew.
+    """
+    with Progress.changing() as kept:
+        if clear:
+            kept.clear()
+        _say(kept.notice)
+        return Map({number: kept.state(number) for number in exercises.every()})
+
+
+def xdp(line: str, cell: str) -> None:
+    """``%%xdp NAME``: make a Program of the C in this cell, and call it NAME.
+
+    ``%%xdp NAME --check 2.1`` checks it, too, as the answer to an exercise.
+    """
+    name, *options = shlex.split(line) or [""]
+    if not name.isidentifier() or (options and (options[0] != "--check" or len(options) != 2)):
+        raise LabError(
+            "a cell of C begins with %%xdp NAME, where NAME is what to call it in Python; "
+            "--check 2.1 may follow, the number of an exercise"
+        )
+    exercise = exercises.find(options[1]) if options else None
+    # An empty line stands for the first one, so that clang counts lines as the cell does.
+    try:
+        program = Program(name, "\n" + cell)
+    except BuildError:
+        if exercise:
+            _record(exercise, ok=False)
+        raise
+    get_ipython().user_ns[name] = program
+    print(program.summary)
+    for warning in program.warnings:
+        print(f"clang warns: {warning}")
+    if exercise:
+        display(check(exercise.id, program))
+
+
+if get_ipython() is not None:
+    get_ipython().register_magic_function(xdp, "cell")

@@ -1,0 +1,88 @@
+"""The reader commits to an answer before a cell shows it, and is not held up without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .sandbox import LabError
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Revealed:
+    """A prediction beside what happened."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def __repr__(self) -> str:
+        return self._words
+
+
+class Prediction:
+    """A question, with buttons for its answers or a box for a number.
+
+    Attributes:
+        question: as it was asked.
+        choices: the answers to choose from; none where a number is asked for.
+        unit: of the number, such as ``"%"``.
+    """
+
+    def __init__(self, question: str, choices: tuple[str, ...], unit: str) -> None:
+        # Imported here: only notebooks that ask something wait for it.
+        import ipywidgets
+        from IPython.display import display
+
+        self.question, self.choices, self.unit = question, choices, unit
+        label = ipywidgets.Label(question)
+        if choices:
+            self._box = ipywidgets.ToggleButtons(options=choices, value=None)
+            parts = [label, self._box]
+        else:
+            self._box = ipywidgets.Text(placeholder="a number", layout={"width": "120px"})
+            parts = [label, ipywidgets.HBox([self._box, ipywidgets.Label(unit)])]
+        # Where there are no widgets, on the web or in a terminal, the question itself is shown.
+        widget = ipywidgets.VBox(parts)._repr_mimebundle_()
+        display({**widget, "text/plain": repr(self)}, raw=True)
+
+    @property
+    def value(self) -> str | float | None:
+        """What was predicted so far."""
+        if self.choices or not self._box.value:
+            return self._box.value or None
+        try:
+            return float(self._box.value.replace(",", ".").removesuffix(self.unit))
+        except ValueError:
+            return self._box.value
+
+    def _words(self, value: Any) -> str:
+        number = isinstance(value, (int, float))
+        return f"{value:g}{' ' if self.unit else ''}{self.unit}" if number else str(value)
+
+    def reveal(self, value: Any) -> Revealed:
+        """What was predicted and what happened."""
+        if self.choices and value not in self.choices:
+            raise LabError(f"reveal() takes one of the choices: {', '.join(self.choices)}")
+        is_so, guess = self._words(value), self.value
+        if guess is None:
+            return Revealed(f"it is {is_so}; you made no prediction")
+        if guess == value:
+            return Revealed(f"you predicted {is_so}, and so it is")
+        return Revealed(f"you predicted {self._words(guess)}; it is {is_so}")
+
+    def __repr__(self) -> str:
+        answers = " / ".join(self.choices) or f"a number{f', in {self.unit}' if self.unit else ''}"
+        return f"{self.question}\n  {answers}"
+
+
+def predict(question: str, *choices: str, unit: str = "") -> Prediction:
+    """Ask the reader for a prediction; `reveal` it after the cell that shows the answer.
+
+    Args:
+        question: what will happen?
+        choices: the answers to choose from; without them, a number is asked for.
+        unit: of the number, such as ``"%"``.
+    """
+    if len(choices) == 1 or not all(isinstance(one, str) for one in choices):
+        raise LabError("predict() takes a question and at least two answers, or no answers")
+    return Prediction(question, choices, unit)

@@ -1,0 +1,320 @@
+"""What clang and the verifier object to, in plain words and at the line of the reader's own C."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from pathlib import Path
+
+SOURCES = Path(__file__).parent.parent / "bpf"
+
+# BCC's DEBUG_PREPROCESSOR and DEBUG_SOURCE: it prints the C as it rewrote it, and then each
+# instruction under the line that it comes from.
+TELL_ALL = 0x4 | 0x8
+
+# BCC's own choice leaves out the warnings of which a beginner's verdicts are made.
+WARNINGS = ["-Wuninitialized", "-Wsometimes-uninitialized", "-Wconditional-uninitialized"]
+
+# How it was said, what is wrong, what usually mends it; the first that fits is taken.  The words
+# changed over the years: `inv` became `scalar` in Linux 5.18.  {0} and {1} are the groups.
+REFUSALS = (
+    (
+        r"call bpf_xdp_adjust_\w+#.*invalid mem access '(?:scalar|inv)'",
+        "it uses a packet pointer from before bpf_xdp_adjust_…(), which may have moved the packet",
+        "after that call read ctx->data and ctx->data_end again, and compare again",
+    ),
+    (
+        r"invalid access to packet, off=-?\d+ size=\d+, R\d+\(id=[1-9]\d*,",
+        "it reads the packet at a place that depends on a number, and nothing proves that the "
+        "packet reaches that far",
+        "add the number to the pointer first, and then compare the sum with data_end; a number "
+        "that may be large needs a mask, such as & 0xff, before it is added",
+    ),
+    (
+        r"invalid access to packet, off=(\d+) size=\d+, R\d+\(id=0,off=-?\d+,r=(\d+)\)",
+        "it reads the packet at offset {0}, and has proved that {1} bytes are there",
+        "before reading, compare the end of what is read with data_end",
+    ),
+    (
+        r"invalid access to packet",
+        "it reads the packet where nothing proves that the packet is that long",
+        "before reading, compare the end of what is read with data_end",
+    ),
+    (
+        r"pkt_end",
+        "it reads at data_end, or does arithmetic with it",
+        "data_end is only for comparing: move the other pointer, and compare it with data_end",
+    ),
+    (
+        r"math between pkt pointer and register with unbounded",
+        "it adds a number of unknown size to a packet pointer",
+        "mask the number, such as & 0xff, before adding it",
+    ),
+    (
+        r"invalid mem access '\w*_or_null'|pointer arithmetic on \w+_or_null|_or_null expected=",
+        "lookup() may return NULL, and the pointer is used without a check",
+        "put if (pointer) before it",
+    ),
+    (
+        r"invalid access to map value, value_size=(\d+) off=(-?\d+)",
+        "the map's values have {0} bytes, and it may go to byte {1} of one",
+        "compare or mask the index, or make the value larger",
+    ),
+    (
+        r"unbounded memory access|R\d+ (?:min|max) value is (?:negative|outside)|unbounded min",
+        "it goes to an index, or for a length, of unknown size",
+        "make the number unsigned and compare it with the largest that is allowed, or mask it",
+    ),
+    (
+        r"variable-offset (?:read|write)|variable stack (?:read|write|access)|"
+        r"invalid (?:unbounded )?variable-offset",
+        "it takes an index of unknown size into a local array",
+        "mask the index, such as & 15 for 16 elements, or compare it first",
+    ),
+    (
+        r"invalid (?:write to|indirect access to|access to|zero-sized read from) stack|"
+        r"invalid stack type|invalid read from stack R\d+ off[= ]-?\d+ size=\d+",
+        "it goes beyond the end of a local variable",
+        "give the helper sizeof(variable) as the length, and keep the index inside",
+    ),
+    (
+        r"misaligned (?:stack|context|value|packet) access",
+        "it reads or writes a number at an address that is no multiple of the number's size",
+        "go through a struct with the right types, or copy with __builtin_memcpy()",
+    ),
+    (
+        r"BPF_(?:ATOMIC|XADD) stores into R\d+ pkt",
+        "it adds atomically inside the packet, which no two CPUs share",
+        "add with += there; atomics are for maps",
+    ),
+    (
+        r"back-edge|infinite loop|loop detected",
+        "it has a loop whose end cannot be proven",
+        "give it a constant bound, such as for (int i = 0; i < 64; i++)",
+    ),
+    (
+        r"too large|too many instructions|too complex|too many jumps",
+        "it takes too many steps to verify: every turn of a loop counts, on every path",
+        "shorten the loop, or leave it early",
+    ),
+    (
+        r"R0 !read_ok|R0 has (?:smin|value|unknown)|At program exit the register R0",
+        "it can end without a verdict",
+        "return one on every path",
+    ),
+    (
+        r"!read_ok|invalid (?:indirect )?read from stack",
+        "it uses a variable that was never given a value",
+        "initialise it where it is declared; = {{}} does so for a whole struct",
+    ),
+    (
+        r"unknown func|program of this type cannot use helper|invalid func",
+        "it calls a function that XDP programs may not call, or that this kernel does not have",
+        "look it up among the helpers for XDP in bpf-helpers(7)",
+    ),
+    (
+        r"last insn is not an exit|jump out of range|unreachable insn|subprog",
+        "it calls a function of its own that the compiler did not put in its place",
+        "write static __always_inline before that function",
+    ),
+    (
+        r"R\d+ type=\w+ expected=",
+        "it gives a function a number where that wants a pointer, or a pointer of the wrong kind",
+        "put the value in a variable, and give its address: &variable",
+    ),
+    (
+        r"\(18\) r(\d+) = 0x0\b.*R\1 invalid mem access '(?:scalar|inv)'",
+        "it uses a global variable, a static one or a string, for which BCC has no place",
+        "keep its value in a map",
+    ),
+    (
+        r"invalid mem access '(?:scalar|inv)'",
+        "it uses a number as an address",
+        "begin with (void *)(long)ctx->data, and keep pointers in pointer variables",
+    ),
+    (
+        r"invalid bpf_context access|dereference of modified ctx|only read from bpf_array",
+        "it writes to ctx, or reads beyond its fields; ctx only says where the packet is",
+        "read ctx->data and ctx->data_end; change the packet through a pointer to it",
+    ),
+    (
+        r"math between \w+ pointer|pointer \+= pointer|[Pp]ointer arithmetic|bitwise operator|"
+        r"R\d+ pointer operation",
+        "it calculates with a pointer as if it were a number",
+        "a pointer may only have a number added or taken away; subtract two pointers for a length",
+    ),
+    (
+        r"combined stack size|stack limit",
+        "it keeps more than 512 bytes in local variables",
+        "put large data into a map",
+    ),
+    (
+        r"signed div|sdiv|SDIV",
+        "it divides signed numbers, for which BPF has no instruction",
+        "make both unsigned: u32, u64",
+    ),
+    (
+        r"built-in function '__\w*(?:sf|df)\w*'|[Ff]loat",
+        "it calculates with floating-point numbers, which BPF does not have",
+        "calculate with integers: 15 / 10 for 1.5",
+    ),
+)
+
+# Lines of the verifier's log that say what it had in mind, not what is wrong.
+THOUGHTS = re.compile(
+    r"processed|verification|stack depth|HINT|lib|cur state|old state|from \d+ to|last_idx|regs=|"
+    r"parent|caller|callee|frame\d|mark_precise|R\d+=|R\d+_w=|Running|func#\d|bpf: Failed to load"
+)
+
+
+def meaning(log: str) -> str:
+    """What a refusal means and what mends it; empty where it is one that the lab does not know."""
+    # Behind an instruction the verifier lists what it knows of each register, which is much.
+    steps = [re.sub(r"\s+; .*", "", x) for x in log.splitlines() if not THOUGHTS.match(x)]
+    words = "\n".join(steps)
+    for pattern, wrong, mend in REFUSALS:
+        if found := re.search(pattern, words, re.DOTALL):
+            return f"{wrong}; {mend}".format(*found.groups())
+    return ""
+
+
+def last_words(log: str) -> list[str]:
+    """The last lines in which the verifier says what is wrong."""
+    return [x for x in log.splitlines() if re.match(r"[A-Za-z]", x) and not THOUGHTS.match(x)][-2:]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of C, as the reader would find it."""
+
+    line: int  # 0: it is not known
+    text: str
+    file: str = ""  # a header; empty for the reader's own C
+
+    def __str__(self) -> str:
+        number = f"line {self.line}, " if self.line else ""
+        return f"{self.file and self.file + ', '}{number}«{self.text}»"
+
+
+class Listing:
+    """Where each instruction comes from, read out of what BCC prints with TELL_ALL.
+
+    BCC rewrites C before it compiles it, and everybody after it counts lines of the result.
+    """
+
+    def __init__(self, source: str, function: str, told: str) -> None:
+        self._lines = source.splitlines()
+        text, _, self.after = told.partition("#include <bcc/footer.h>")
+        # What comes before the rewritten C are clang's remarks on the original.
+        self.before, begin, text = text.partition("#if defined(BPF_LICENSE)")
+        self._rewritten = (begin + text).splitlines()
+        self._at: dict[int, tuple[int, str]] = {}  # instruction: line of the rewritten C, quoted
+        self._turns: list[int] = []  # instructions that jump back
+        _, _, code = told.partition(f"Disassembly of function {function}\n")
+        here = None
+        for line in code.partition("Disassembly of function")[0].splitlines():
+            if found := re.match(r"; (.*?)\s*// Line\s+(\d+)", line):
+                here = int(found[2]), found[1].strip()
+            elif (found := re.match(r"\s*(\d+):\s.*?((?:goto -\d+)?)$", line)) and here:
+                self._at[int(found[1])] = here
+                if found[2]:
+                    self._turns.append(int(found[1]))
+
+    def original(self, line: int) -> int:
+        """The number of a line of the rewritten C in the reader's; 0 if it is none of theirs."""
+        strip = str.strip
+        matcher = SequenceMatcher(
+            None, [*map(strip, self._lines)], [*map(strip, self._rewritten)], autojunk=False
+        )
+        for _, i1, i2, j1, j2 in matcher.get_opcodes():
+            if j1 <= line - 1 < j2 and i2 > i1:
+                return min(i1 + line - j1, i2)
+        return 0
+
+    def text(self, line: int) -> str:
+        """A line of the reader's C."""
+        return self._lines[line - 1].strip() if 0 < line <= len(self._lines) else ""
+
+    def of_refusal(self, log: str) -> Place | None:
+        """The line whose instruction the verifier refused."""
+        named = re.findall(r"(?:at|unreachable|from) insn (\d+)", log)
+        walked = re.findall(r"^(\d+): \([0-9a-f]{2}\)", log, re.MULTILINE)
+        if not (named or walked):  # too large: no word about where, but it is a loop
+            walked = list(map(str, self._turns))
+        found = self._at.get(int((named or walked)[-1])) if named or walked else None
+        return self.place(*found) if found else self._quoted(log)
+
+    def place(self, line: int, quoted: str) -> Place:
+        """A line of the rewritten C, as the reader would find it."""
+        there = self._rewritten[line - 1].strip() if line <= len(self._rewritten) else ""
+        if there != quoted:  # then it is a line of a header
+            for path in sorted(SOURCES.glob("*.h")):
+                lines = path.read_text().splitlines()
+                if line <= len(lines) and lines[line - 1].strip() == quoted:
+                    return Place(line, quoted, path.name)
+            return Place(0, quoted)
+        number = self.original(line)
+        return Place(number, self.text(number) or quoted)
+
+    def _quoted(self, log: str) -> Place | None:
+        """By what the verifier itself quotes, for a log without instructions to go by."""
+        quoted = re.findall(r"^; (.*?)(?: @ .*)?$", log, re.MULTILINE)
+        if not quoted:
+            return None
+        text = quoted[-1].strip()
+        lines = [n for n, line in enumerate(self._lines, 1) if line.strip() == text]
+        return Place(lines[0] if len(lines) == 1 else 0, text)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One of clang's complaints.
+
+    Attributes:
+        kind: ``"error"`` or ``"warning"``.
+        place: where; without a text where that is not the reader's C.
+        words: clang's own.
+    """
+
+    kind: str
+    place: Place
+    words: str
+
+    def __str__(self) -> str:
+        where = str(self.place) if self.place.text else f"line {self.place.line}"
+        if self.place.file and not self.place.text:
+            where = f"{self.place.file}, {where}"
+        return f"{where}: {self.words}"
+
+
+REMARK = re.compile(
+    r"^(\S+?):(\d+):\d+: (?:fatal )?(error|warning): (.+?)(?: \[-W[\w-]+\])?$", re.MULTILINE
+)
+
+
+def remarks(listing: Listing) -> list[Remark]:
+    """Clang's errors and warnings, at the reader's own lines, each once."""
+    found: dict[Remark, None] = {}
+    for words, was_rewritten in ((listing.before, False), (listing.after, True)):
+        for file, number, kind, complaint in REMARK.findall(words):
+            line = listing.original(int(number)) if was_rewritten else int(number)
+            if file.startswith("/virtual/main"):
+                place = Place(line, listing.text(line))
+            else:
+                place = Place(int(number), "", file)
+            found.setdefault(Remark(kind, place, complaint))
+    return list(found)
+
+
+def gave_up(listing: Listing) -> tuple[Place | None, str]:
+    """Where and why LLVM ended the process, by what it said last."""
+    found = re.search(r"(?:error: )?/virtual/main\.c:(\d+):\d+: in function (.*)", listing.after)
+    other = re.search(r"LLVM ERROR: (.*)|error: (.*)|Error at line (\d+): (.*)", listing.after)
+    if found:
+        line = listing.original(int(found[1]))
+        return Place(line, listing.text(line)) if line else None, found[2].partition("): ")[2]
+    if not other:
+        return None, "it gave no reason"
+    line = listing.original(int(other[3] or 0)) if other[3] else 0
+    return Place(line, listing.text(line)) if line else None, other[4] or other[1] or other[2]

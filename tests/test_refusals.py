@@ -1,0 +1,306 @@
+"""What clang and the verifier refuse, each with its sentence and the line of the reader's C."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from labsetup import Program
+from labsetup.program import BuildError, VerifierError
+from labsetup.refusals import SOURCES, last_words, meaning
+
+HEAD = """
+#include "xdp.h"
+struct name { u8 byte[16]; };
+BPF_HASH(counts, u32, u64);
+BPF_HASH(names, u32, struct name);
+"""
+PACKET = """	void *data = (void *)(long)ctx->data;
+	void *data_end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+"""
+ETHERNET = f"""{PACKET}	if ((void *)(eth + 1) > data_end)
+		return XDP_PASS;
+"""
+LOOKUP = """	u32 key = 0;
+	u64 *count = counts.lookup(&key);
+"""
+
+# What a function's body has, the refused line ending in HERE, and words of the explanation.
+HERE = "// here"
+VERIFIER = {
+    "no bounds check": (
+        PACKET + "return eth->h_proto == htons(ETH_P_IP) ? XDP_DROP : XDP_PASS; // here",
+        "it reads the packet at offset 12, and has proved that 0 bytes are there",
+    ),
+    "bounds check one byte short": (
+        PACKET + "u8 *byte = data;\nif (data + 13 > data_end) return XDP_PASS;\n"
+        "return byte[13] == 6 ? XDP_DROP : XDP_PASS; // here",
+        "it reads the packet at offset 13, and has proved that 13 bytes are there",
+    ),
+    "bounds check the wrong way round": (
+        PACKET + "if ((void *)(eth + 1) < data_end) return XDP_PASS;\n"
+        "return eth->h_proto ? XDP_DROP : XDP_PASS; // here",
+        "compare the end of what is read with data_end",
+    ),
+    "only the first of two headers checked": (
+        ETHERNET + "struct iphdr *ip = (void *)(eth + 1);\n"
+        "return ip->protocol == IPPROTO_ICMP ? XDP_DROP : XDP_PASS; // here",
+        "it reads the packet at offset 23, and has proved that 14 bytes are there",
+    ),
+    "a pointer from before the head moved": (
+        ETHERNET + "bpf_xdp_adjust_head(ctx, 4);\n"
+        "return eth->h_proto ? XDP_DROP : XDP_PASS; // here",
+        "read ctx->data and ctx->data_end again",
+    ),
+    "a place that depends on a number": (
+        ETHERNET + "u8 *byte = data;\nif (data + 200 > data_end) return XDP_PASS;\n"
+        "return byte[eth->h_source[0]] ? XDP_DROP : XDP_PASS; // here",
+        "add the number to the pointer first",
+    ),
+    "data_end read": (
+        PACKET + "u8 *end = data_end;\nreturn *end ? XDP_DROP : XDP_PASS; // here",
+        "data_end is only for comparing",
+    ),
+    "map value not checked": (LOOKUP + "*count += 1; // here\nreturn XDP_PASS;", "may return NULL"),
+    "map value moved before the check": (
+        ETHERNET + LOOKUP + "count += eth->h_source[0]; // here\nbarrier_var(count);\n"
+        "if (count) *count += 1;\nreturn XDP_PASS;",
+        "may return NULL",
+    ),
+    "beyond the map value": (
+        LOOKUP + "if (!count) return XDP_PASS;\ncount[1] += 1; // here\nreturn XDP_PASS;",
+        "the map's values have 8 bytes, and it may go to byte 8",
+    ),
+    "an index into a map value": (
+        ETHERNET + "u32 key = 0; struct name *name = names.lookup(&key);\n"
+        "if (!name) return XDP_PASS;\nname->byte[eth->h_source[0]] += 1; // here\nreturn XDP_PASS;",
+        "compare or mask the index",
+    ),
+    "an index into a local array": (
+        ETHERNET + "char seen[16] = {};\nseen[eth->h_source[0]] = 1; // here\n"
+        "return seen[3] ? XDP_DROP : XDP_PASS;",
+        "mask the index",
+    ),
+    "beyond a local variable": (
+        "char text[8] = {};\nbpf_probe_read_kernel(text, 64, (void *)8); // here\n"
+        "return text[5] ? XDP_DROP : XDP_PASS;",
+        "give the helper sizeof(variable)",
+    ),
+    "an atomic addition to a misaligned number": (
+        "u32 key = 0; struct name *name = names.lookup(&key);\n"
+        "if (name) __sync_fetch_and_add((u64 *)&name->byte[4], 1); // here\nreturn XDP_PASS;",
+        "no multiple of the number's size",
+    ),
+    "an atomic addition in the packet": (
+        ETHERNET + "__sync_fetch_and_add((u32 *)eth, 1); // here\nreturn XDP_PASS;",
+        "add with += there",
+    ),
+    "a loop without an end": (
+        "while (1) // here\nbpf_ktime_get_ns();\nreturn XDP_PASS;",
+        "give it a constant bound",
+    ),
+    "a loop that is too long": (
+        "u64 sum = 0;\nfor (u32 i = 0; i < 10000000; i++) { // here\nbarrier_var(sum); sum += i;\n"
+        "}\nreturn sum ? XDP_PASS : XDP_DROP;",
+        "too many steps",
+    ),
+    "no verdict": ("u32 unused = ctx->rx_queue_index; (void)unused;\n", "return one on every path"),
+    "a variable without a value": (
+        "u32 key = 0; u64 *count;\ncounts.update(&key, count); // here\nreturn XDP_PASS;",
+        "never given a value",
+    ),
+    "a function for other kinds of program": (
+        "return bpf_skb_vlan_pop(ctx) ? XDP_DROP : XDP_PASS; // here",
+        "a function that XDP programs may not call",
+    ),
+    "a function that is not inline": ("return other(ctx);", "static __always_inline"),
+    "a number where a pointer belongs": (
+        "u64 *count = counts.lookup((u32 *)(long)ctx->rx_queue_index); // here\n"
+        "return count ? XDP_DROP : XDP_PASS;",
+        "give its address: &variable",
+    ),
+    "a global variable": ("total += 1; // here\nreturn XDP_PASS;", "keep its value in a map"),
+    "a number as an address": (
+        "u8 *byte = (void *)(long)ctx->rx_queue_index;\nreturn *byte; // here",
+        "uses a number as an address",
+    ),
+    "ctx written to": ("ctx->data = 0; // here\nreturn XDP_PASS;", "it writes to ctx"),
+    "two pointers added": (
+        ETHERNET + "u8 *byte = (void *)((long)data + (long)data_end); // here\n"
+        "return *byte ? XDP_DROP : XDP_PASS;",
+        "calculates with a pointer",
+    ),
+}
+CLANG = {
+    "a word that is not there": ("\nretrun XDP_PASS; // here", "undeclared identifier 'retrun'"),
+    "an error behind what BCC rewrites": (
+        LOOKUP + 'bpf_trace_printk("one\\n");\nbpf_trace_printk("two\\n", there); // here\n'
+        "return XDP_PASS;",
+        "undeclared identifier 'there'",
+    ),
+    "a field that is not there": (
+        ETHERNET + "return eth->proto; // here",
+        "no member named 'proto'",
+    ),
+    "a map that is not there": ("return !m.lookup(0); // here", "undeclared identifier 'm'"),
+    "more than 512 bytes of variables": (
+        "char text[600] = {}; // here\nbpf_probe_read_kernel(text, sizeof(text), ctx);\n"
+        "return text[5] ? XDP_DROP : XDP_PASS;",
+        "more than 512 bytes",
+    ),
+    "signed division": (
+        ETHERNET + "int a = eth->h_source[0], b = eth->h_source[1];\n"
+        "return (a - 9) / (b - 8) ? XDP_DROP : XDP_PASS; // here",
+        "make both unsigned",
+    ),
+    "floating point": (
+        "float x = ctx->rx_queue_index; // here\nreturn x * 1.5 > 3;",
+        "calculate with integers",
+    ),
+}  # fmt: skip
+WARNED = {
+    "no verdict at the end": (
+        "if (ctx->rx_queue_index == 5)\nreturn XDP_DROP;\n} // here",
+        "does not return a value in all control paths",
+    ),
+    "a verdict that may be missing": (
+        "int verdict;\nif (ctx->rx_queue_index == 5) // here\nverdict = XDP_DROP;\nreturn verdict;",
+        "uninitialized",
+    ),
+    "= for ==": (
+        "u32 queue = ctx->rx_queue_index;\nif (queue = 5) // here\nreturn XDP_DROP;\n"
+        "return XDP_PASS;",
+        "assignment as a condition",
+    ),
+}
+
+
+def source_of(body: str) -> str:
+    globals_ = "static u64 total;\n" if "total" in body else ""
+    if "other(" in body:
+        globals_ = (
+            "static __attribute__((__noinline__)) int other(struct xdp_md *ctx)\n"
+            "{ return ctx->rx_queue_index; }\n"
+        )
+    end = "" if body.endswith("} " + HERE) else "\n}\n"
+    return f"{HEAD}{globals_}\nint bad(struct xdp_md *ctx)\n{{\n{body}{end}"
+
+
+def line_of(source: str) -> str:
+    """The marked line, as the message is to name it."""
+    return next(
+        (f"line {n}, «{line.strip()}»" for n, line in enumerate(source.splitlines(), 1)
+         if HERE in line), ""
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", VERIFIER)
+def test_the_verifier_in_plain_words(kind):
+    body, words = VERIFIER[kind]
+    with pytest.raises(VerifierError) as caught:
+        Program("bad", source_of(body))
+    message = str(caught.value)
+    assert message.startswith("the verifier refused bad")
+    assert line_of(source_of(body)) in message
+    assert words in message
+    shown = "\n".join(caught.value._render_traceback_())
+    assert not re.search(r"R\d+=|processed", shown), shown
+
+
+@pytest.mark.parametrize("kind", CLANG)
+def test_clang_in_plain_words(kind):
+    body, words = CLANG[kind]
+    with pytest.raises(BuildError) as caught:
+        Program("bad", source_of(body))
+    message = str(caught.value)
+    assert line_of(source_of(body)) in message
+    assert words in message
+    assert "0x" not in message
+
+
+@pytest.mark.parametrize("kind", WARNED)
+def test_what_clang_only_warns_of(kind):
+    body, words = WARNED[kind]
+    (warning,) = Program("bad", source_of(body)).warnings
+    assert line_of(source_of(body)) in warning
+    assert words in warning
+
+
+def test_the_line_among_equals():
+    """The same line three times; the second is refused."""
+    body = PACKET + (
+        "int sum = 0;\n"
+        "if ((void *)(eth + 1) <= data_end)\nsum += eth->h_proto;\n"
+        "if (ctx->rx_queue_index == 7)\nsum += eth->h_proto;\n"
+        "if ((void *)(eth + 1) <= data_end)\nsum += eth->h_proto;\n"
+        "return sum & 1 ? XDP_DROP : XDP_PASS;"
+    )
+    source = source_of(body)
+    with pytest.raises(VerifierError) as caught:
+        Program("bad", source)
+    lines = [n for n, line in enumerate(source.splitlines(), 1) if line == "sum += eth->h_proto;"]
+    assert f"line {lines[1]}, " in str(caught.value)
+
+
+def test_the_line_of_a_header(tmp_path):
+    """parse.h without one of its comparisons."""
+    broken = (SOURCES / "parse.h").read_text()
+    check = "	if (next > pkt->end)\n		return;\n	pkt->eth = eth;"
+    assert check in broken
+    (tmp_path / "broken.h").write_text(broken.replace(check, "	pkt->eth = eth;"))
+    source = f"""
+#include "{tmp_path}/broken.h"
+int bad(struct xdp_md *ctx)
+{{
+	struct packet pkt;
+	parse(ctx, &pkt);
+	return pkt.ip ? XDP_DROP : XDP_PASS;
+}}"""
+    with pytest.raises(VerifierError) as caught:
+        Program("bad", source)
+    assert "at «__be16 type = eth->h_proto;»" in str(caught.value)
+
+
+def test_a_program_without_fault_has_no_warnings(loaded):
+    assert {name: program.warnings for name, program in loaded.items() if program.warnings} == {}
+
+
+# As kernels say it that are not this one.
+ELSEWHERE = {
+    "R6 invalid mem access 'inv'": "uses a number as an address",
+    "7: (85) call bpf_xdp_adjust_head#44\n8: (71) r1 = *(u8 *)(r6 +12)\n"
+    "R6 invalid mem access 'inv'": "read ctx->data and ctx->data_end again",
+    "back-edge from insn 5 to 3": "constant bound",
+    "invalid indirect read from stack R2 off -4+0 size 4": "never given a value",
+    "invalid read from stack off -8+0 size 8": "never given a value",
+    "unknown func bpf_skb_vlan_pop#19": "XDP programs may not call",
+    "math between pkt pointer and register with unbounded min value is not allowed": "mask",
+    "R1 unbounded memory access, make sure to bounds check any such access": "unknown size",
+    "R2 min value is negative, either use unsigned or 'var &= const'": "unsigned",
+    "invalid stack type R1 off=-8 access_size=64": "end of a local variable",
+    "invalid access to map value, value_size=8 off=8 size=8\nR0 min value is outside of the "
+    "allowed memory range": "the map's values have 8 bytes",
+    "BPF program is too large. Processed 1000001 insn": "too many steps",
+    "The sequence of 8193 jumps is too complex.": "too many steps",
+    "R2 type=inv expected=fp, pkt, pkt_meta, map_value": "give its address",
+    "variable stack access var_off=(0x0; 0xff) off=-16 size=1": "mask the index",
+    "combined stack size of 2 calls is 544. Too large": "512 bytes",
+    "BPF_XADD stores into R1 pkt is not allowed": "atomics are for maps",
+    "R0 pointer arithmetic on map_value_or_null prohibited, null-check it first": "NULL",
+    "R0 !read_ok": "without a verdict",
+}
+
+
+@pytest.mark.parametrize("said", ELSEWHERE)
+def test_the_same_from_another_kernel(said):
+    assert ELSEWHERE[said] in meaning(said)
+
+
+def test_the_last_words_are_those_that_say_what_is_wrong():
+    log = (
+        "0: R1=ctx() R10=fp0\n0: (85) call bpf_ktime_get_ns#5\ninfinite loop detected at insn 1\n"
+        "cur state: R0=scalar() R10=fp0\nold state: R0=scalar() R10=fp0\nprocessed 10 insns"
+    )
+    assert last_words(log) == ["infinite loop detected at insn 1"]
