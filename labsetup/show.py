@@ -556,7 +556,8 @@ class Watch:
                 self.values[name].append(read())
             self._image.value = self.picture().png
             self._caption.value = ", ".join(
-                f"{html.escape(name)}: {round(values[-1], 1):,g}" for name, values in self.values.items()
+                f"{html.escape(name)}: {round(values[-1], 1):,g}"
+                for name, values in self.values.items()
             )
             await asyncio.sleep(every)
 
