@@ -140,7 +140,7 @@ class Exercise:
     @property
     def markdown(self) -> str:
         """What the notebook says, as one cell of text."""
-        return f'**{self.id} {self.title}.** {self.text.strip()} (`hint("{self.id}")` helps.)'
+        return f'### {self.id} {self.title}\n\n{self.text.strip()} (Stuck? `hint("{self.id}")`.)'
 
     @property
     def cell(self) -> str:
