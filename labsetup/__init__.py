@@ -9,6 +9,7 @@ from importlib import import_module
 _NAMES = {
     "balancer": ["Balancer", "HealthChecks", "Peers"],
     "bgp": ["Bgp"],
+    "costs": ["Flood", "breaks", "compare", "requests"],
     "doctor": ["checkup"],
     "flows": ["Connections", "services"],
     "hashing": [
@@ -22,6 +23,7 @@ _NAMES = {
         "ICMPv6EchoRequest", "IPv6", "Raw", "capture", "segments", "send",
     ],
     "program": ["Program"],
+    "rivals": ["Direct", "HAProxy", "NftDnat", "NftIngress", "NftMasquerade", "Xdp"],
     "routing": ["ecmp", "next_hops"],
     "sandbox": ["LabError"],
     "show": ["MARKS", "SERIES", "explore", "plot", "watch"],
