@@ -1,10 +1,11 @@
 """Short TCP connections, one after the other, in a process as lean as Python allows.
 
-Run as a script, ``python -IS short.py serve NAME PORT`` or ``... ask ADDRESS PORT NUMBER SECONDS``:
-what is measured with it is the network, so little else may cost.
+Run as a script, ``python -IS short.py serve NAME PORT`` or ``... ask ADDRESS PORT CLIENTS NUMBER
+SECONDS``: what is measured with it is the network, so little else may cost.
 """
 
 import json
+import os
 import socket
 import sys
 import time
@@ -29,7 +30,20 @@ def serve(name: str, port: int) -> None:
         connection.close()
 
 
-def ask(address: str, port: int, number: int, seconds: float) -> None:
+def ask(address: str, port: int, clients: int, number: int, seconds: float) -> None:
+    """So many clients at the same time, a process each: see `one_client`."""
+    pids = []
+    for _ in range(clients):
+        pids.append(os.fork())
+        if not pids[-1]:
+            one_client(address, port, number, seconds)
+            return
+    for pid in pids:
+        os.waitpid(pid, 0)
+    print("done", flush=True)
+
+
+def one_client(address: str, port: int, number: int, seconds: float) -> None:
     """Connect, send a line, read the answer up to its end, close; *number* times or *seconds*.
 
     Prints how often each answer came, seconds, and seconds of this process's CPU time.
@@ -61,6 +75,6 @@ if __name__ == "__main__":
         if sys.argv[1] == "serve":
             serve(sys.argv[2], int(sys.argv[3]))
         else:
-            ask(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]))
+            ask(sys.argv[2], *map(int, sys.argv[3:6]), float(sys.argv[6]))
     except KeyboardInterrupt:
         pass

@@ -120,12 +120,15 @@ def test_frames_of_the_flood_are_right_and_of_many_flows(five):
         assert (one["IP"].dst, one["UDP"].dport) == (VIP, 80)
 
 
-def test_each_live_frame_is_counted_and_comes_back(five):
-    with Xdp(five), Flood(five) as flood:
+@pytest.mark.parametrize("kind", [Xdp, NftIngress, NftDnat])
+def test_each_live_frame_comes_back_balanced(five, kind):
+    with usable(kind(five)), Flood(five) as flood:
         before = five.lb.eth0.counters
-        burst = flood.send(100_001)
+        burst = flood.send(60_001)
         counted = five.lb.eth0.counters - before
-    assert burst.sent == burst.arrived == counted["xdp_packets"] == counted["xdp_tx"] == 100_001
+    assert burst.sent == burst.arrived == 60_001
+    if kind is Xdp:
+        assert counted["xdp_packets"] == counted["xdp_tx"] == 60_001
     assert five.lb.eth0.xdp is None and five.lb.eth0.peer.xdp is None
 
 
@@ -145,7 +148,7 @@ def test_a_comparison(five):
     for tool in (NftDnat, HAProxy):
         usable(tool(five))
     found = compare(
-        five, 3, 800, 20_000, connections=0, ways=(Direct, Xdp, NftIngress, NftDnat, HAProxy)
+        five, 3, 600, 10_000, connections=0, ways=(Direct, Xdp, NftIngress, NftDnat, HAProxy)
     )
     assert found.cost("XDP", "HAProxy") < 0.8
     assert found.cost("XDP", "nft DNAT") < 1.2
