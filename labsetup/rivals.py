@@ -263,7 +263,7 @@ class HAProxy(Way):
         path.write_text(text)
         self.commands.append(f"cat >{path} <<END\n{text}END")
         self._command = ["haproxy", "-db", "-f", f"{path}"]
-        old = [one for one in self._running if one.pid in self.net.lb.pids][-1:]
+        old = [one for one in self._running if one.running][-1:]
         self._start([f"-sf {one.pid}" for one in old])
         for one in old:
             one.wait_for("stopped")
@@ -274,11 +274,12 @@ class HAProxy(Way):
         self.commands.append(new.command)
         limit = time.monotonic() + 5
         while f":{PORT}" not in self.net.lb.run(f"ss -Htln sport = {PORT}").output:
-            if time.monotonic() > limit or new.pid not in self.net.lb.pids:
+            if time.monotonic() > limit or not new.running:
                 raise LabError(f"HAProxy does not listen: {new!r}")
 
     def lose_state(self) -> None:
-        self._end()
+        for one in self._running:
+            one.kill()
         self._start()
 
     def _end(self) -> None:
