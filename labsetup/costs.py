@@ -185,7 +185,11 @@ class Flood:
         if self._gro:  # without XDP there, veth takes live frames only like this
             self._net.lb.run(f"ethtool -K {self._lb.name} gro on")
         self._sink.attach(self._port, helper=False)
-        self.send(4 * FLOWS)  # what is done once a flow has been done
+        try:
+            self.send(4 * FLOWS)  # what is done once a flow has been done
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -221,7 +225,11 @@ class Figures:
 
 
 class Comparison(dict[str, Figures]):
-    """Ways to balance, by name, measured side by side."""
+    """Ways to balance, by name, measured side by side.
+
+    Attributes:
+        note: why there are no frames, if this machine cannot make them.
+    """
 
     def __init__(self, net: Network, ways: Sequence[Way]) -> None:
         super().__init__({way.name: Figures(way.name, missing=way.missing) for way in ways})
@@ -232,6 +240,7 @@ class Comparison(dict[str, Figures]):
             for address in interface.addresses
         }
         self._servers = len(net.vip_hosts)
+        self.note = ""
 
     def cost(self, one: str, other: str) -> float:
         """CPU time a request by one way, over that by another: the median of the rounds."""
@@ -245,12 +254,14 @@ class Comparison(dict[str, Figures]):
     def _ratio(ones: Sequence[float], others: Sequence[float]) -> float:
         return statistics.median(a / b for a, b in zip(ones, others, strict=True))
 
-    def _base(self) -> str:
-        return next(name for name in (HAProxy.name, Direct.name) if self[name].costs)
+    def _base(self, measured: str, wanted: str) -> str:
+        """The way that counts as 1: the one that is wanted, or else the first."""
+        names = [name for name, one in self.items() if getattr(one, measured)]
+        return wanted if wanted in names else next(iter(names), "")
 
     def plot(self) -> show.Picture:
         """CPU time a request, as a bar for each way."""
-        base = self._base()
+        base = self._base("costs", HAProxy.name)
         names = [name for name in self if self[name].costs]
 
         def draw(axes) -> None:
@@ -262,7 +273,8 @@ class Comparison(dict[str, Figures]):
         return show.plot(draw, f"CPU time a request by {', '.join(names)}, as shares of {base}")
 
     def __repr__(self) -> str:
-        base = self._base()
+        base = self._base("costs", HAProxy.name)
+        carrier = self._base("frames", NftDnat.name)
         heads = ("CPU a request", "frames a second", "a server sees", "server out", "state lost")
         lines = [" " * 14 + "".join(f"{head:>17}" for head in heads)]
         for name, one in self.items():
@@ -271,14 +283,15 @@ class Comparison(dict[str, Figures]):
                 continue
             cells = [
                 f"{self.cost(name, base):.2f} ×",
-                f"{self.frames(name, NftDnat.name):.2f} ×" if one.frames else "-",
+                f"{self.frames(name, carrier):.2f} ×" if one.frames else "-",
                 ", ".join(sorted(self._hosts.get(source, source) for source in one.sources)),
                 *(self._share(share) for share in (one.drained, one.lost)),
             ]
             lines.append(f"{name:14}" + "".join(f"{cell:>17}" for cell in cells))
         lines += [
-            f"1.00 × is {base}; of frames, {NftDnat.name}",
+            f"1.00 × is {base}" + (f"; of frames, {carrier}" if carrier else ""),
             "server out, state lost: the share of connections that broke",
+            *([self.note] if self.note else []),
         ]
         return "\n".join(lines)
 
@@ -324,8 +337,11 @@ def compare(
                     figures.sources |= asked.sources
                     figures.failed += asked.reset + asked.timed_out
                     if flood and way.forwards:
-                        with flood:
-                            figures.frames.append(flood.send(frames).per_second)
+                        try:
+                            with flood:
+                                figures.frames.append(flood.send(frames).per_second)
+                        except LabError as error:  # an older kernel; the rest goes on
+                            flood, found.note = None, f"{error}"
                 shown(turn * len(usable) + place + 1)
     for way in usable if connections else []:
         if not isinstance(way, Direct):

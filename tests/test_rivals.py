@@ -140,7 +140,11 @@ def test_live_frames_on_an_old_kernel(five, monkeypatch):
     monkeypatch.setattr("labsetup.libbpf.FLAG_LIVE_FRAMES", 1 << 30)  # as unknown there
     monkeypatch.setattr("labsetup.libbpf.os.uname", lambda: Old)
     with pytest.raises(LabError, match=r"live frames need Linux 5\.18"):
-        flood.send(1)
+        flood.__enter__()
+    assert five.lb.eth0.peer.xdp is None
+    found = compare(five, 1, 40, 100, connections=0, ways=(Direct, Xdp))
+    assert "live frames need Linux 5.18" in repr(found)
+    assert len(found["XDP"].costs) == 1
 
 
 def test_a_comparison(five):
