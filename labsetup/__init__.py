@@ -9,6 +9,7 @@ from importlib import import_module
 _NAMES = {
     "balancer": ["Balancer", "HealthChecks", "Peers"],
     "bgp": ["Bgp"],
+    "costs": ["Flood", "breaks", "compare", "requests"],
     "doctor": ["checkup"],
     "flows": ["Connections", "services"],
     "hashing": [
@@ -24,6 +25,7 @@ _NAMES = {
     "practice": ["check", "hint", "progress"],
     "predictions": ["predict"],
     "program": ["Program"],
+    "rivals": ["Direct", "HAProxy", "NftDnat", "NftIngress", "NftMasquerade", "Xdp"],
     "routing": ["ecmp", "next_hops"],
     "sandbox": ["LabError"],
     "show": ["MARKS", "SERIES", "explore", "plot", "watch"],

@@ -203,6 +203,12 @@ _CHECKS: tuple[tuple[str, bool, Callable[[], str]], ...] = (
         # As a package it is a service of the machine too; the lab's own installation avoids that.
         _tool("bird", "bird2 && systemctl disable --now bird", "lesson 08"),
     ),
+    ("nft", False, _tool("nft", "nftables", "lesson 07")),
+    (
+        "haproxy",
+        False,
+        _tool("haproxy", "haproxy && systemctl disable --now haproxy", "lesson 07"),  # likewise
+    ),
     ("memory", False, _memory),
     ("disk", False, _disk),
 )

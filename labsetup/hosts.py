@@ -41,7 +41,9 @@ PACKAGE_OF = {
     "dig": "bind9-dnsutils",
     "dnsmasq": "dnsmasq-base",
     "ethtool": "ethtool",
+    "haproxy": "haproxy",
     "ip": "iproute2",
+    "nft": "nftables",
     "nstat": "iproute2",
     "llvm-objdump": "llvm",
     "ping": "iputils-ping",
@@ -168,6 +170,11 @@ class Background:
         with self._news:
             self._ended = True
             self._news.notify_all()
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
 
     @property
     def output(self) -> str:
@@ -409,6 +416,11 @@ class Host:
             process.kill()
             raise
         return Result(shown, output, process.returncode)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that were started here and go on."""
+        return [child.pid for child in self._children if child.poll() is None]
 
     def has(self, command: str) -> bool:
         """Whether a command is installed."""
