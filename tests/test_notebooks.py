@@ -8,6 +8,8 @@ import nbformat
 import pytest
 from conftest import NOTEBOOKS, REPO
 
+from labsetup import exercises
+
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def notebook(request):
@@ -63,3 +65,15 @@ def test_it_names_no_machine(notebook):
     assert str(REPO) not in text
     assert "/home/" not in text
     assert "/root/" not in text
+
+
+def test_it_has_its_lessons_exercises_as_they_are_kept(notebook):
+    lesson = int(notebook.cells[0].id.partition("-")[0])
+    mine = [one for one in exercises.every().values() if one.lesson == lesson]
+    sources = [cell.source for cell in notebook.cells]
+    for exercise in mine:
+        place = sources.index(exercise.markdown)
+        assert sources[place + 1] == exercise.cell
+        assert exercise.starter_says in str(notebook.cells[place + 1].outputs)
+    shown = [cell for cell in code_cells(notebook) if "--check" in cell.source]
+    assert len(shown) == sum(one.suffix == ".c" for one in mine)
