@@ -7,7 +7,9 @@ the kernel enters its sandbox before anything else is imported.
 from importlib import import_module
 
 _NAMES = {
+    "balancer": ["Balancer", "HealthChecks"],
     "doctor": ["checkup"],
+    "flows": ["Connections", "services"],
     "hashing": [
         "collateral", "flow_hash", "jump", "maglev", "mixed", "modulo", "moved", "random_flows",
         "rendezvous", "ring", "seed_of", "table", "unevenness",
@@ -21,7 +23,9 @@ _NAMES = {
     "program": ["Program"],
     "sandbox": ["LabError"],
     "show": ["MARKS", "SERIES", "explore", "plot", "watch"],
-    "topologies": ["no_balancer", "silent_hosts", "three_hosts", "two_hosts"],
+    "topologies": [
+        "VIP", "VIP6", "balanced", "no_balancer", "silent_hosts", "three_hosts", "two_hosts",
+    ],
 }  # fmt: skip
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

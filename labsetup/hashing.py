@@ -125,6 +125,13 @@ def rendezvous(
     Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998. With weights,
     a server's share is its weight's: the score is weight / -ln(u), u being uniform in (0, 1).
     """
+    return np.array(servers)[_winners(hashes, servers, weights)]
+
+
+def _winners(
+    hashes: Hashes, servers: Sequence[str], weights: Sequence[float] | None = None
+) -> NDArray[np.intp]:
+    """The place of each hash's highest score in *servers*."""
     best = np.full(len(hashes), -np.inf) if weights else np.zeros(len(hashes), np.uint64)
     winner = np.zeros(len(hashes), np.intp)
     for place, server in enumerate(servers):
@@ -133,13 +140,17 @@ def rendezvous(
             score = weights[place] / -np.log((score >> np.uint64(11)) * 2.0**-53 + 2.0**-54)
         better = score > best
         best, winner = np.where(better, score, best), np.where(better, place, winner)
-    return np.array(servers)[winner]
+    return winner
+
+
+def owners(servers: Sequence[str], rows: int = 65_536) -> NDArray[np.intp]:
+    """A table filled by rendezvous: for each row, the place of its owner in *servers*."""
+    return _winners(mixed(np.arange(rows, dtype=np.uint64)), servers)
 
 
 def table(hashes: Hashes, servers: Sequence[str], rows: int = 65_536) -> Names:
     """Rendezvous once for each row of a table; a flow goes to the owner of its row."""
-    owners = rendezvous(mixed(np.arange(rows, dtype=np.uint64)), servers)
-    return owners[hashes % np.uint64(rows)]
+    return np.array(servers)[owners(servers, rows)][hashes % np.uint64(rows)]
 
 
 def maglev(hashes: Hashes, servers: Sequence[str], rows: int = 65_537) -> Names:

@@ -58,6 +58,9 @@ SYSCTLS = {
     "net/ipv6/conf/default/force_mld_version": 1,
     "net/ipv6/conf/default/mldv1_unsolicited_report_interval": 864_000_000,
 }
+# A host answers ARP for any of its addresses at any interface, unless it is told not to; and it
+# asks in the name of whatever address a packet comes from.
+QUIET_ARP = {"net/ipv4/conf/all/arp_ignore": 1, "net/ipv4/conf/all/arp_announce": 2}
 
 
 def _set_sysctls(values: Mapping[str, int]) -> None:
@@ -318,6 +321,7 @@ class Host:
         self.open = True  # until the network is closed
         self._children: list[subprocess.Popen[str]] = []
         self._started: dict[str, Background] = {}
+        self._to_close: list[Callable[[], object]] = []
         sandbox.new_namespace(name)
         with self.inside():
             _set_sysctls(sysctls)
@@ -510,8 +514,14 @@ class Host:
         shared = [a for a in theirs if any(a.ip in m.network for m in mine)]
         return str((shared or theirs)[0].ip)
 
+    def at_close(self, end: Callable[[], object]) -> None:
+        """Have a function called before the host goes: an open socket would keep it alive."""
+        self._to_close.append(end)
+
     def close(self) -> None:
-        """End this host's commands and give its namespace back."""
+        """End what runs on this host and give its namespace back."""
+        while self._to_close:
+            self._to_close.pop()()
         for child in self._children:
             if child.poll() is None:
                 child.kill()
@@ -546,6 +556,7 @@ class Network:
         links: Sequence[tuple[str, str]],
         vip: tuple[str, Sequence[str]] | None = None,
         routers: Mapping[str, str] | None = None,
+        switches: Sequence[str] = (),
         queues: int = 1,
     ) -> None:
         """Build it.
@@ -553,9 +564,11 @@ class Network:
         Args:
             links: a pair of ends for each link, an end being
                 ``"HOST INTERFACE ADDRESS/PREFIX ..."``.
-            vip: a virtual address with prefix, and the hosts that have it on their loopback.
+            vip: virtual addresses with prefix, and the hosts that have them on their loopback
+                and keep quiet about it: ARP for them is for whoever has them on the link.
             routers: for each host that sends beyond its own links, the router that it sends to.
-                A router forwards, and is reached by its address on the link to that host.
+                A router forwards, and is reached by its address in a network of that host.
+            switches: hosts whose interfaces are the ports of a bridge.
             queues: RX and TX queues of every interface; one queue is served by one CPU at a time.
 
         IPv6 is off where no address asks for it: it announces itself on every wire.
@@ -568,13 +581,14 @@ class Network:
         Network._open = self
         self.hosts: dict[str, Host] = {}
         self.links: list[tuple[Interface, Interface]] = []
-        self.vip, self.vip_hosts = vip or (None, ())
-        self.routers = routers or {}
-        ipv6 = ":" in str(links) + str(self.vip)
+        self.vip, self.vip_hosts = vip or ("", ())
+        self.routers, self.switches = routers or {}, switches
+        ipv6 = ":" in str(links) + self.vip
         self._sysctls = SYSCTLS | {
             "net/ipv6/conf/default/disable_ipv6": int(not ipv6),
-            # No link-local addresses, which announce themselves; a router cannot do without.
-            "net/ipv6/conf/default/addr_gen_mode": int(not self.routers),
+            # No link-local addresses, which announce themselves; but a router cannot do without,
+            # nor can who answers from a loopback address ask for a neighbour.
+            "net/ipv6/conf/default/addr_gen_mode": int(not (self.routers or vip)),
         }
         _apart(self._build, links, queues)
 
@@ -594,7 +608,8 @@ class Network:
     def _interface(self, end: str) -> Interface:
         name, interface, *addresses = end.split()
         if name not in self.hosts:
-            self.hosts[name] = Host(name, self._sysctls)
+            quiet = {"net/ipv6/conf/default/disable_ipv6": 1} if name in self.switches else {}
+            self.hosts[name] = Host(name, self._sysctls | quiet)
         host = self.hosts[name]
         # Locally administered, and the same at each run: host number, interface number.
         mac = f"02:00:00:00:{len(self.hosts):02x}:{len(host.interfaces):02x}"
@@ -620,10 +635,10 @@ class Network:
             for file in files:
                 os.close(file)
 
-    @staticmethod
-    def _bring_up(host: Host) -> None:
+    def _bring_up(self, host: Host) -> None:
         with host.inside(), IPRoute() as netlink:
             netlink.link("set", index=1, state="up")
+            bridge = self._bridge(netlink) if host.name in self.switches else None
             for interface in host.interfaces.values():
                 # With it on, the sender's stack leaves checksums to hardware that veth does not
                 # have, and a frame that XDP sends on carries a wrong one.
@@ -633,13 +648,24 @@ class Network:
                     folder = f"net/{version}/neigh/{interface.name}"
                     _set_sysctls({f"{folder}/{k}": v for k, v in NEIGHBOUR_SYSCTLS.items()})
                 index = netlink.link_lookup(ifname=interface.name)[0]
-                netlink.link("set", index=index, state="up")
+                port = {} if bridge is None else {"master": bridge}
+                netlink.link("set", index=index, state="up", **port)
+
+    @staticmethod
+    def _bridge(netlink: IPRoute) -> int:
+        # Without multicast snooping it says nothing of its own.
+        netlink.link("add", ifname="br0", kind="bridge", br_mcast_snooping=0)
+        index = netlink.link_lookup(ifname="br0")[0]
+        netlink.link("set", index=index, state="up")
+        return index
 
     def _give_addresses(self, host: Host) -> None:
         with host.inside(), IPRoute() as netlink:
             if self.vip and host.name in self.vip_hosts:
-                address, _, prefix = self.vip.partition("/")
-                netlink.addr("add", index=1, address=address, prefixlen=int(prefix))
+                for one in self.vip.split():
+                    address, _, prefix = one.partition("/")
+                    netlink.addr("add", index=1, address=address, prefixlen=int(prefix))
+                _set_sysctls(QUIET_ARP)
             for interface in host.interfaces.values():
                 index = netlink.link_lookup(ifname=interface.name)[0]
                 for address in interface.addresses:
@@ -655,9 +681,10 @@ class Network:
                 _set_sysctls({"net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1})
 
     def _give_routes(self, netlink: IPRoute, host: Host) -> None:
-        for interface in host.interfaces.values():
-            if interface.peer.host.name == self.routers[host.name]:
-                for address in interface.peer.addresses:
+        near = [a.network for i in host.interfaces.values() for a in i.addresses]
+        for interface in self.hosts[self.routers[host.name]].interfaces.values():
+            for address in interface.addresses:
+                if address.network in near:
                     everything = "::/0" if address.version == 6 else "0.0.0.0/0"
                     netlink.route("add", dst=everything, gateway=str(address.ip))
 

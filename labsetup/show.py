@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import html
 import io
 import re
@@ -34,7 +35,7 @@ MARKS = ("o", "s", "^", "D", "v")
 SIGNS = "●■▲◆▼"  # the marks, in text
 
 # Sizes of the network picture, in pixels.
-STACK, GAP, MARGIN, ROW, HEAD, SLOT = 128, 96, 8, 88, 34, 126
+STACK, GAP, MARGIN, HEAD, SLOT, SWITCH = 128, 96, 8, 34, 126, 70
 
 
 def network_text(net: Any) -> str:
@@ -54,7 +55,11 @@ def network_text(net: Any) -> str:
 def _settings(net: Any) -> str:
     interfaces = [end for link in net.links for end in link]
     on = [f"{i.host.name} {i.name}" for i in interfaces if i.leaves_checksums]
-    return f"TX checksum offload is {'on at ' + ', '.join(on) if on else 'off on every interface'}"
+    rings = any(i.host.name in net.switches and i.xdp for i in interfaces)
+    return (
+        f"TX checksum offload is {'on at ' + ', '.join(on) if on else 'off on every interface'}"
+        + "; a ring: xdp_pass at the switch, put there by the lab" * rings
+    )
 
 
 def _end(interface: Any, mirrored: bool = False) -> str:
@@ -93,8 +98,9 @@ def network_html(net: Any) -> str:
     columns = _columns(net)
     column_of = {host.name: x for x, hosts in enumerate(columns) for host in hosts}
     sides_of = {host.name: _sides(host, column_of) for host in net}
+    rows = {host.name: _row(host) for host in net}
     heights = {
-        name: HEAD + ROW * max(1, *(len(side) for side in sides))
+        name: HEAD + rows[name] * (1 if name in net.switches else max(1, *map(len, sides)))
         for name, sides in sides_of.items()
     }
     total = max(sum(heights[h.name] + MARGIN for h in hosts) for hosts in columns) + MARGIN
@@ -102,10 +108,15 @@ def network_html(net: Any) -> str:
     ports: dict[Any, tuple[float, float]] = {}
     left: float = MARGIN
     for hosts in columns:
-        width = STACK + (SLOT + 8) * (1 + any(all(sides_of[h.name]) for h in hosts))
+        slots = 1 + any(all(sides_of[h.name]) for h in hosts)
+        is_switch = hosts[0].name in net.switches
+        width = SWITCH if is_switch else STACK + (SLOT + 8) * slots
         top = (total - sum(heights[h.name] + MARGIN for h in hosts) + MARGIN) / 2
         for host in hosts:
             height, sides = heights[host.name], sides_of[host.name]
+            if is_switch:
+                parts += _switch(host, sides, left, top, width, height, ports)
+                continue
             colour = _server_colour(net, host)
             parts += [
                 _rect(left, top, width, height, colour or LINE, rx=8, fill=bool(colour)),
@@ -122,7 +133,7 @@ def network_html(net: Any) -> str:
                 sides, (left + 8, left + width - SLOT - 8), (left, left + width), strict=True
             ):
                 for row, interface in enumerate(interfaces):
-                    y = top + HEAD + row * ROW
+                    y = top + HEAD + row * rows[host.name]
                     parts.append(_slot(interface, slot, y))
                     ports[interface] = (edge, y + 13)
             top += height + MARGIN
@@ -134,10 +145,7 @@ def network_html(net: Any) -> str:
             f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" '
             f'style="stroke:{INK};stroke-width:2"/>'
         )
-        parts.extend(
-            f'<circle cx="{x:g}" cy="{y:g}" r="4" style="fill:{INK}"/>'
-            for x, y in ((x1, y1), (x2, y2))
-        )
+        parts += [_plug(net, end, *ports[end]) for end in (a, b)]
     parts.append(_text(MARGIN, total + 12, _settings(net), FAINT, 11, anchor="start"))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {total + 20:g}" '
@@ -145,6 +153,35 @@ def network_html(net: Any) -> str:
         f'font-family:var(--jp-ui-font-family, sans-serif)">'
         f"<title>{html.escape(network_text(net))}</title>{''.join(parts)}</svg>"
     )
+
+
+def _plug(net: Any, interface: Any, x: float, y: float) -> str:
+    """The end of a wire; at a switch, which has no slots, a ring stands for an XDP program."""
+    if interface.host.name in net.switches and interface.xdp:
+        return (
+            f'<circle cx="{x:g}" cy="{y:g}" r="6" '
+            f'style="fill:var(--jp-layout-color0, white);stroke:{XDP};stroke-width:3"/>'
+        )
+    return f'<circle cx="{x:g}" cy="{y:g}" r="4" style="fill:{INK}"/>'
+
+
+def _switch(
+    host: Any,
+    sides: Sequence[Sequence[Any]],
+    left: float,
+    top: float,
+    width: float,
+    height: float,
+    ports: dict[Any, tuple[float, float]],
+) -> list[str]:
+    """A switch: a narrow box; its ports are spread over its sides and noted in *ports*."""
+    for interfaces, edge in zip(sides, (left, left + width), strict=True):
+        for row, interface in enumerate(interfaces):
+            ports[interface] = (edge, top + height * (row + 0.5) / len(interfaces))
+    return [
+        _rect(left, top, width, height, LINE, rx=8),
+        _text(left + width / 2, top + height / 2 + 5, host.name, INK, 15, bold=True),
+    ]
 
 
 def _server_colour(net: Any, host: Any) -> str:
@@ -184,15 +221,24 @@ def _slot(interface: Any, x: float, y: float) -> str:
             code=bool(found),
         ),
     ]
-    below = [interface.name + (f", {found[1]} mode" if found else "")]
-    below += [str(address) for address in interface.addresses]
-    if found and interface.is_helper:
-        below.insert(1, "put there by the lab")
     parts += [
         _text(x + SLOT / 2, y + 39 + 13 * row, text, INK if text[0].isdigit() else FAINT, 11)
-        for row, text in enumerate(below[:4])
+        for row, text in enumerate(_below(interface, found))
     ]
     return "".join(parts)
+
+
+def _below(interface: Any, found: tuple[str, str, int] | None) -> list[str]:
+    """What stands below an interface's slot."""
+    lines = [interface.name + (f", {found[1]} mode" if found else "")]
+    if found and interface.is_helper:
+        lines.append("put there by the lab")
+    return lines + [str(address) for address in interface.addresses]
+
+
+def _row(host: Any) -> int:
+    """How much height each of a host's interfaces needs."""
+    return 36 + 13 * max(3, *(1 + len(_below(i, None)) for i in host.interfaces.values()), 3)
 
 
 def _rect(
@@ -363,6 +409,75 @@ def account_text(balances: Sequence[Any]) -> str:
         for row in balances
     ]
     return "\n".join(lines)
+
+
+def connections_text(tallies: Sequence[Any]) -> str:
+    """A table of connections, a server a row: how many it had, and what became of them."""
+    lines = [f"{'':9} {'connections':>12} {'alive':>7} {'reset':>7} {'timed out':>10}"]
+    for place, row in enumerate(tallies):
+        sign = "" if row.server == "nobody" else SIGNS[place % len(SIGNS)]
+        lines.append(
+            f"{sign:1} {row.server:7} {row.all:>12} {row.alive:>7} {row.reset:>7}"
+            f" {row.timed_out:>10}"
+        )
+    total = [sum(getattr(t, k) for t in tallies) for k in ("all", "alive", "reset", "timed_out")]
+    lines.append(f"{'':9} {total[0]:>12} {total[1]:>7} {total[2]:>7} {total[3]:>10}")
+    return "\n".join(lines)
+
+
+def connections_html(tallies: Sequence[Any]) -> str:
+    """The same as bars: full where connections are alive, hatched where they broke."""
+    longest = max([1, *(row.all for row in tallies)])
+    rows = []
+    for place, row in enumerate(tallies):
+        nobody = row.server == "nobody"
+        colour = FAINT if nobody else SERIES[place % len(SERIES)]
+        sign = "" if nobody else SIGNS[place % len(SIGNS)]
+        broken = row.reset + row.timed_out
+        counts = {"alive": row.alive, "reset": row.reset, "timed out": row.timed_out}
+        words = [f"{count} {word}" for word, count in counts.items() if count] or ["none"]
+        hatched = f"repeating-linear-gradient(135deg,transparent 0 3px,{colour} 3px 5px)"
+        rows.append(
+            '<div style="display:flex;align-items:center;margin:3px 0">'
+            f'<div style="flex:0 0 76px;font-weight:600"><span style="color:{colour}">{sign}</span>'
+            f" {html.escape(row.server)}</div>"
+            '<div style="flex:0 0 420px;display:flex;height:16px">'
+            f'<div style="width:{420 * row.alive / longest:.0f}px;background:{colour}"></div>'
+            f'<div style="width:{420 * broken / longest:.0f}px;background:{hatched};'
+            f'box-shadow:inset 0 0 0 1px {colour}"></div></div>'
+            f'<div style="padding-left:8px">{", ".join(words)}</div></div>'
+        )
+    lost = sum(row.reset + row.timed_out for row in tallies)
+    rows.append(
+        f"<div>{sum(row.all for row in tallies):,} connections, "
+        f"{f'<b>{lost} broken</b> (hatched)' if lost else 'none broken'}</div>"
+    )
+    return f'<div style="color:{INK};font-size:13px">{"".join(rows)}</div>'
+
+
+@contextlib.contextmanager
+def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """A bar that fills while the block runs, in a notebook; elsewhere nothing.
+
+    Gives a function that takes how many of *total* are done.
+    """
+    from IPython import get_ipython
+
+    if get_ipython() is None:
+        yield lambda done: None
+        return
+    import ipywidgets
+    from IPython.display import display
+
+    bar = ipywidgets.IntProgress(max=total, description="")
+    label = ipywidgets.Label(what)
+    display(ipywidgets.HBox([bar, label]))
+
+    def shown(done: int) -> None:
+        bar.value = done
+
+    yield shown
+    bar.value = total
 
 
 # A figure without a ground of its own, in a grey that is readable on white and on black.

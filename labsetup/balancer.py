@@ -1,0 +1,217 @@
+"""The control side of a load balancer: which servers there are, which are well, who gets what."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .flows import in_background
+from .hashing import owners, seed_of
+from .hosts import Interface, Network
+from .program import Program
+from .sandbox import LabError
+
+ROWS = 65_536
+NOBODY = 0xFFFF  # a row that names no server
+
+
+class Balancer:
+    """An XDP program that spreads flows over servers, and what it is told.
+
+    Attributes:
+        program: one of bpf/lb_*.c.
+        servers: the names of those in use.
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        program: str | Program = "lb_table",
+        key: tuple[int, int] | None = None,
+        servers: Sequence[str] | None = None,
+    ) -> None:
+        """Load the program, tell it the servers, and attach it to lb's eth0.
+
+        Args:
+            net: a network with a VIP and a host called lb.
+            program: its name, or the Program.
+            key: of the hash, two words of 64 bits; None for one drawn by chance.
+            servers: names of the servers to use; all that have the VIP when None.
+        """
+        self.program = Program(program) if isinstance(program, str) else program
+        self.net, self.servers = net, []
+        self._at: Interface = net.lb.eth0
+        self._places = {name: place for place, name in enumerate(net.vip_hosts)}
+        self._lock = threading.Lock()  # health checks change the servers from a thread of theirs
+        vips = [ip_address(vip.partition("/")[0]) for vip in net.vip.split()]
+        packed = {vip.version: vip.packed for vip in vips}
+        self._settings = {
+            "key": {"word": list(key or (secrets.randbits(64), secrets.randbits(64)))},
+            "vip": int.from_bytes(packed[4], sys.byteorder),
+            "vip6": packed.get(6, bytes(16)),
+            "mac": _bytes(self._at.mac),
+            "servers": 0,
+        }
+        self.use(*(net.vip_hosts if servers is None else servers))
+        self.program.attach(self._at)
+
+    def use(self, *servers: str) -> None:
+        """From now on spread flows over these servers.
+
+        With a table this is one step: a packet finds the old servers or the new, no mixture.
+        """
+        unknown = [name for name in servers if name not in self._places]
+        if unknown:
+            has = ", ".join(self._places)
+            raise LabError(f"{unknown[0]} is no server of this network; it has: {has}")
+        with self._lock:
+            self.servers = [name for name in self._places if name in servers]
+            if "tables" in self.program.maps:
+                self._swap()
+            else:
+                self._list()
+
+    def _list(self) -> None:
+        for place, name in enumerate(self.servers):
+            self.program["servers"][place] = self._server(name)
+        self.program["settings"][0] = self._settings | {"servers": len(self.servers)}
+
+    def _swap(self) -> None:
+        """Fill the table that is not in use, then put it in the place of the other."""
+        for name, place in self._places.items():  # a server keeps its place when it is out of use
+            self.program["servers"][place] = self._server(name)
+        self.program["settings"][0] = self._settings
+        unused = 1 - self.program["active"][0]
+        self.program["tables"][unused] = {"rows": rows(self.servers, self._places).tobytes()}
+        self.program["active"][0] = unused
+
+    def _server(self, name: str) -> dict[str, object]:
+        mac = next(iter(self.net.hosts[name].interfaces.values())).mac
+        return {"seed": int(seed_of(name)), "mac": _bytes(mac)}
+
+    def share(self, server: str) -> float:
+        """The share of flows that a server gets, between 0 and 1."""
+        if server not in self.servers:
+            return 0.0
+        return float((rows(self.servers, self._places) == self._places[server]).mean())
+
+    def __repr__(self) -> str:
+        return f"{self.program.name} at {self._at.host.name}: {', '.join(self.servers) or 'nobody'}"
+
+
+def rows(servers: Sequence[str], places: Mapping[str, int]) -> NDArray[np.uint16]:
+    """A table for bpf/lb_table.c, filled by rendezvous: for each row the place of its owner.
+
+    Args:
+        servers: names of those in use.
+        places: the place of each in the map `servers`.
+    """
+    if not servers:
+        return np.full(ROWS, NOBODY, np.uint16)
+    return np.array([places[name] for name in servers], np.uint16)[owners(servers, ROWS)]
+
+
+def _bytes(mac: str) -> bytes:
+    return bytes.fromhex(mac.replace(":", ""))
+
+
+@dataclass(frozen=True)
+class Event:
+    """A server was found ill, or well again."""
+
+    seconds: float  # since the checks began
+    server: str
+    well: bool
+
+    def __repr__(self) -> str:
+        return f"{self.seconds:5.1f} s  {self.server} is {'back' if self.well else 'out'}"
+
+
+class HealthChecks:
+    """A balancer's own look at its servers: a TCP connection to each, again and again.
+
+    Use it as a context manager, or call `stop()`.
+
+    Attributes:
+        events: what has changed so far.
+        within: seconds in which a server that does not answer is out of use, at the latest.
+    """
+
+    def __init__(
+        self, balancer: Balancer, interval: float = 0.25, threshold: int = 2, port: int = 80
+    ) -> None:
+        """Begin.
+
+        Args:
+            balancer: whose servers; a server is out of use while it is ill.
+            interval: seconds from one check to the next, and for its answer.
+            threshold: checks in a row that must fail, or succeed, to change a server's state.
+            port: the TCP port that is checked.
+        """
+        if not (interval >= 0.05 and isinstance(threshold, int) and threshold >= 1):
+            raise LabError("health checks take an interval of at least 0.05 s, and a threshold ≥ 1")
+        self._balancer, self._interval, self._threshold = balancer, interval, threshold
+        self._port = port
+        self._wanted, self._ill = list(balancer.servers), set[str]()
+        self.within = (threshold + 1) * interval + interval
+        self.events: list[Event] = []
+        self._begun = time.monotonic()
+        self._ended = False
+        balancer.net.lb.at_close(self.stop)
+        self._work = in_background(self._watch())
+
+    async def _watch(self) -> None:
+        await asyncio.gather(*map(self._watch_one, self._wanted))
+
+    async def _watch_one(self, server: str) -> None:
+        well, row = True, 0
+        while not self._ended:
+            begun = time.monotonic()
+            answered = await self._answers(server)
+            row = row + 1 if answered != well else 0
+            if row == self._threshold:
+                well, row = answered, 0
+                self.events.append(Event(time.monotonic() - self._begun, server, well))
+                self._ill ^= {server}
+                self._balancer.use(*(name for name in self._wanted if name not in self._ill))
+            await asyncio.sleep(max(0, begun + self._interval - time.monotonic()))
+
+    async def _answers(self, server: str) -> bool:
+        """Whether a server accepts a connection and says something, as a client would want."""
+        lb, host = self._balancer.net.lb, self._balancer.net.hosts[server]
+        address = str(next(iter(host.interfaces.values())).addresses[0].ip)
+        with lb.inside():
+            probe = socket.socket()
+        probe.setblocking(False)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._interval):
+                await loop.sock_connect(probe, (address, self._port))
+                return bool(await loop.sock_recv(probe, 100))
+        except (OSError, TimeoutError):
+            return False
+        finally:
+            probe.close()
+
+    def stop(self) -> None:
+        """Check no more; the servers in use stay as they are."""
+        self._ended = True
+
+    def __enter__(self) -> HealthChecks:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self.events)) or "every server has been well so far"
