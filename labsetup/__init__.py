@@ -7,7 +7,7 @@ the kernel enters its sandbox before anything else is imported.
 from importlib import import_module
 
 _NAMES = {
-    "balancer": ["Balancer", "HealthChecks"],
+    "balancer": ["Balancer", "HealthChecks", "Peers"],
     "doctor": ["checkup"],
     "flows": ["Connections", "services"],
     "hashing": [
@@ -18,7 +18,7 @@ _NAMES = {
     "observe": ["Exceptions", "account", "journey", "record"],
     "packets": [
         "ARP", "DNS", "DNSQR", "ICMP", "IP", "TCP", "UDP", "Dot1Q", "Ether",
-        "ICMPv6EchoRequest", "IPv6", "Raw", "capture", "send",
+        "ICMPv6EchoRequest", "IPv6", "Raw", "capture", "send", "syns",
     ],
     "program": ["Program"],
     "sandbox": ["LabError"],

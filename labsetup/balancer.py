@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -31,6 +31,7 @@ class Balancer:
     Attributes:
         program: one of bpf/lb_*.c.
         servers: the names of those in use.
+        gone: servers that not even remembered flows are sent to, from the next `use` on.
     """
 
     def __init__(
@@ -39,19 +40,24 @@ class Balancer:
         program: str | Program = "lb_table",
         key: tuple[int, int] | None = None,
         servers: Sequence[str] | None = None,
+        at: Interface | None = None,
     ) -> None:
-        """Load the program, tell it the servers, and attach it to lb's eth0.
+        """Load the program, tell it the servers, and attach it.
 
         Args:
-            net: a network with a VIP and a host called lb.
+            net: a network with a VIP.
             program: its name, or the Program.
             key: of the hash, two words of 64 bits; None for one drawn by chance.
             servers: names of the servers to use; all that have the VIP when None.
+            at: where to attach it; lb's eth0 when None.
         """
         self.program = Program(program) if isinstance(program, str) else program
-        self.net, self.servers = net, []
-        self._at: Interface = net.lb.eth0
+        self.gone: set[str] = set()
+        self.net, self.servers = net, list[str]()
+        self._at = net.lb.eth0 if at is None else at
         self._places = {name: place for place, name in enumerate(net.vip_hosts)}
+        self._rows: NDArray[np.uint16] | None = None
+        self._told: tuple[list[str], set[str]] | None = None
         self._lock = threading.Lock()  # health checks change the servers from a thread of theirs
         vips = [ip_address(vip.partition("/")[0]) for vip in net.vip.split()]
         packed = {vip.version: vip.packed for vip in vips}
@@ -74,8 +80,11 @@ class Balancer:
         if unknown:
             has = ", ".join(self._places)
             raise LabError(f"{unknown[0]} is no server of this network; it has: {has}")
+        wanted = [name for name in self._places if name in servers]
         with self._lock:
-            self.servers = [name for name in self._places if name in servers]
+            if self._told == (wanted, self.gone):
+                return  # said again, it would make `before` the same as `now`
+            self.servers, self._told = wanted, (wanted, set(self.gone))
             if "tables" in self.program.maps:
                 self._swap()
             else:
@@ -89,10 +98,19 @@ class Balancer:
     def _swap(self) -> None:
         """Fill the table that is not in use, then put it in the place of the other."""
         for name, place in self._places.items():  # a server keeps its place when it is out of use
-            self.program["servers"][place] = self._server(name)
+            there = self._server(name)
+            self.program["servers"][place] = there | (
+                {"mac": bytes(6)} if name in self.gone else {}
+            )
         self.program["settings"][0] = self._settings
         unused = 1 - self.program["active"][0]
-        self.program["tables"][unused] = {"rows": rows(self.servers, self._places).tobytes()}
+        now = rows(self.servers, self._places)
+        if self.program.name == "second_chance":
+            both = np.stack([now, now if self._rows is None else self._rows], axis=1)
+            self.program["tables"][unused] = {"owners": both.tobytes()}
+        else:
+            self.program["tables"][unused] = {"rows": now.tobytes()}
+        self._rows = now
         self.program["active"][0] = unused
 
     def _server(self, name: str) -> dict[str, object]:
@@ -107,6 +125,35 @@ class Balancer:
 
     def __repr__(self) -> str:
         return f"{self.program.name} at {self._at.host.name}: {', '.join(self.servers) or 'nobody'}"
+
+
+class Peers(dict[str, Balancer]):
+    """Servers that share a VIP with nobody in front: each runs the program, with its own maps."""
+
+    def __init__(
+        self, net: Network, program: str = "to_owner", key: tuple[int, int] | None = None
+    ) -> None:
+        """Load the program once for each server that has the VIP, and attach it there.
+
+        Args:
+            net: a network with a VIP.
+            program: ``"to_owner"`` or ``"second_chance"``.
+            key: of the hash, the same for all; None for one drawn by chance.
+        """
+        key = key or (secrets.randbits(64), secrets.randbits(64))
+        for name in net.vip_hosts:
+            self[name] = Balancer(net, program, key, at=net.hosts[name].eth0)
+
+    def use(self, *servers: str, gone: Collection[str] = ()) -> None:
+        """Tell every server, one after the other, who shares the VIP from now on.
+
+        Args:
+            servers: who gets new connections.
+            gone: who is dead, so that nobody hands anything on to it.
+        """
+        for one in self.values():
+            one.gone = set(gone)
+            one.use(*servers)
 
 
 def rows(servers: Sequence[str], places: Mapping[str, int]) -> NDArray[np.uint16]:
@@ -183,6 +230,7 @@ class HealthChecks:
                 well, row = answered, 0
                 self.events.append(Event(time.monotonic() - self._begun, server, well))
                 self._ill ^= {server}
+                self._balancer.gone = set(self._ill)
                 self._balancer.use(*(name for name in self._wanted if name not in self._ill))
             await asyncio.sleep(max(0, begun + self._interval - time.monotonic()))
 

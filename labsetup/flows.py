@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -190,6 +190,7 @@ class Connections:
         port: int = 80,
         wait: float = 2,
         ipv6: bool = False,
+        ports: Iterable[int] = (),
     ) -> None:
         """Start the servers afresh and open the connections.
 
@@ -199,6 +200,7 @@ class Connections:
             port: where the servers listen.
             wait: seconds for a connection to open, and for each answer.
             ipv6: to the IPv6 VIP.
+            ports: the client's ports to use first; else the lab takes one after the other.
 
         Raises:
             LabError: when the network has no such VIP, or the machine has no room.
@@ -216,10 +218,11 @@ class Connections:
             service.start()
         client = next(iter(net))
         client.at_close(self.close)
-        sockets = _sockets(client, number, vip)
+        sockets = _sockets(client, number, vip, itertools.chain(ports, _ports))
         self.flows = _five_tuples(sockets, vip, port)
         self._clients = [_Client() for _ in sockets]
-        self._run(self._open(sockets, (vip, port)), "opening")
+        with show.progress(number, f"opening {number:,} connections") as shown:
+            self._run(self._open(sockets, (vip, port)), shown)
 
     async def _open(self, sockets: list[socket.socket], to: tuple[str, int]) -> None:
         limit = asyncio.Semaphore(AT_ONCE)
@@ -242,23 +245,21 @@ class Connections:
                 client.lose(TIMED_OUT)
                 client.transport.abort()
 
-    def _run(self, work: Coroutine[Any, Any, None], what: str) -> None:
+    def _run(self, work: Coroutine[Any, Any, None], shown: Callable[[int], None]) -> None:
         """Do it in the loop's thread, and show how far it is."""
-        total = len(self._clients)
-        limit = time.monotonic() + total / AT_ONCE * self._wait + 10
+        limit = time.monotonic() + len(self._clients) / AT_ONCE * self._wait + 10
         future = in_background(work)
-        with show.progress(total, f"{what} {total:,} connections") as shown:
-            while not future.done() and time.monotonic() < limit:
-                wait([future], timeout=0.1)
-                shown(sum(client.state != OPENING for client in self._clients))
+        while not future.done() and time.monotonic() < limit:
+            wait([future], timeout=0.1)
+            shown(sum(client.state != OPENING for client in self._clients))
         if not future.done():
             future.cancel()
-            raise LabError("the connections did not open in time; make the network anew")
+            raise LabError("the connections did not answer in time; make the network anew")
         future.result()
 
     def check(self) -> Connections:
         """Send a line through each connection that is alive, and wait for it to come back."""
-        self._run(self._ask(), "asking")
+        self._run(self._ask(), lambda done: None)
         return self
 
     @property
@@ -325,7 +326,7 @@ def _make_room(files: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _sockets(client: Host, number: int, vip: str) -> list[socket.socket]:
+def _sockets(client: Host, number: int, vip: str, ports: Iterator[int]) -> list[socket.socket]:
     """Sockets with a source port each, so that their five-tuples are known before they connect."""
     made = []
     family = socket.AF_INET6 if ":" in vip else socket.AF_INET
@@ -341,7 +342,7 @@ def _sockets(client: Host, number: int, vip: str) -> list[socket.socket]:
             one.setblocking(False)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             try:
-                one.bind((address, next(_ports)))
+                one.bind((address, next(ports)))
             except OSError:  # somebody has that port
                 one.close()
                 continue

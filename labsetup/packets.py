@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from scapy.fields import ConditionalField
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -27,7 +29,7 @@ logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
 
 __all__ = [
     "ARP", "DNS", "DNSQR", "ICMP", "IP", "TCP", "UDP", "Capture", "Dot1Q", "Ether",
-    "ICMPv6EchoRequest", "IPv6", "Raw", "capture", "send",
+    "ICMPv6EchoRequest", "IPv6", "Raw", "capture", "send", "syns",
 ]  # fmt: skip
 
 # Where a packet does not say from whom and to whom: from the first host of two_hosts() to the
@@ -46,6 +48,7 @@ ROOM = 64 * 2**20  # bytes of frames for each interface, until they are read
 SOL_PACKET, PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h; the stamp's type in recvmsg(2) has the same number
 ETH_P_ALL = 3
+IPPROTO_TCP = 6
 
 # The kernel stamps packets on arrival only while some socket asks for it, and needs a moment to
 # begin; until then a packet is stamped when it is read, which would upset the order.
@@ -71,6 +74,27 @@ def frame(packet: Packet | bytes, leaving: Interface | None = None) -> bytes:
             near = _near(layer, leaving) if leaving is not None else {}
             packet[layer].fields = values | near | packet[layer].fields
     return bytes(packet)
+
+
+def syns(flows: NDArray[np.void], leaving: Interface, to: Interface) -> list[bytes]:
+    """The first packet of each TCP connection, as frames for `send`; nobody will answer for them.
+
+    Args:
+        flows: five-tuples over IPv4, rows of `hashing.FIVE_TUPLE`.
+        leaving: the interface that sends them.
+        to: the interface that they are for, on the same link or switch.
+    """
+    start = bytes(Ether(src=leaving.mac, dst=to.mac) / IP(chksum=0) / TCP(flags="S", chksum=0))
+    frames = np.tile(np.frombuffer(start, np.uint8), (len(flows), 1))
+    frames[:, 26:30], frames[:, 30:34] = flows["source"][:, 12:], flows["destination"][:, 12:]
+    frames[:, 34:38] = np.ascontiguousarray(flows["ports"]).view(np.uint8).reshape(-1, 4)
+    words = frames[:, 14:].view(">u2").astype(np.uint32)
+    addresses = words[:, 6:10].sum(axis=1)
+    tcp = addresses + IPPROTO_TCP + 20 + words[:, 10:].sum(axis=1)  # with the pseudo-header
+    for place, total in ((24, words[:, :10].sum(axis=1)), (50, tcp)):
+        check = 0xFFFF - total % 0xFFFF  # a sum with the carries added in, turned over (RFC 1071)
+        frames[:, place : place + 2] = np.stack([check >> 8, check & 0xFF], axis=1)
+    return [frame.tobytes() for frame in frames]
 
 
 def _near(layer: type[Packet], leaving: Interface) -> dict[str, object]:
@@ -174,25 +198,32 @@ def _names(layers: Sequence[type[Packet]]) -> str:
     return " / ".join(layer.__name__ for layer in layers)
 
 
-def send(interface: Interface, packet: Packet | bytes, count: int = 1) -> None:
-    """Put a packet on the wire at an interface, past the host's own stack.
+def send(
+    interface: Interface, packet: Packet | bytes | Sequence[Packet | bytes], count: int = 1
+) -> None:
+    """Put packets on the wire at an interface, past the host's own stack.
 
     Args:
-        interface: where it leaves, such as ``net.client.eth0``.
-        packet: bytes, or a scapy packet; MAC addresses that it does not name are filled in.
-        count: how often, at most 1,000,000.
+        interface: where they leave, such as ``net.client.eth0``.
+        packet: bytes, a scapy packet, or a list of either; MAC addresses that a packet does not
+            name are filled in.
+        count: how often, at most 1,000,000 packets in all.
     """
     if not isinstance(interface, Interface):
         raise LabError(f"send() takes an interface such as net.client.eth0, not {interface!r}")
     if not (isinstance(count, int) and 1 <= count <= 1_000_000):
         raise LabError(f"send() takes a count from 1 to 1,000,000, not {count}")
-    raw = frame(packet, interface)
+    several = packet if isinstance(packet, (list, tuple)) else [packet]
+    frames = [frame(one, interface) for one in several]
+    if not 1 <= len(frames) * count <= 1_000_000:
+        raise LabError(f"send() takes 1 to 1,000,000 packets in all, not {len(frames) * count:,}")
     arrived, limit = _arrived(interface.peer), time.monotonic() + 0.2
     with interface.host.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
         out.bind((interface.name, 0))
         try:
             for _ in range(count):
-                out.send(raw)
+                for raw in frames:
+                    out.send(raw)
         except OSError as error:
             if error.errno not in {errno.EMSGSIZE, errno.EINVAL}:
                 raise
@@ -201,7 +232,7 @@ def send(interface: Interface, packet: Packet | bytes, count: int = 1) -> None:
                 "bytes; it takes 14 to 1,514"
             ) from None
     # The kernel may take frames in a little later than it takes them from here.
-    while _arrived(interface.peer) < arrived + count and time.monotonic() < limit:
+    while _arrived(interface.peer) < arrived + len(frames) * count and time.monotonic() < limit:
         time.sleep(0.005)  # polls: nobody tells when the counters move
 
 

@@ -471,7 +471,8 @@ def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
 
     bar = ipywidgets.IntProgress(max=total, description="")
     label = ipywidgets.Label(what)
-    display(ipywidgets.HBox([bar, label]))
+    shown_as = ipywidgets.HBox([bar, label])._repr_mimebundle_()
+    display(shown_as | {"text/plain": what}, raw=True)  # for those who see no widgets
 
     def shown(done: int) -> None:
         bar.value = done
