@@ -12,9 +12,12 @@
 #define HOPS_MAC 0x06 /* locally administered, so no device is born with it */
 #define MOST_HOPS 2
 
+/* A cloud may have made such a MAC address for a router: no server of ours counts so far. */
 static __always_inline u8 hops_of(struct ethhdr *eth)
 {
-	return eth->h_source[0] == HOPS_MAC ? eth->h_source[1] : 0;
+	u8 hops = eth->h_source[1];
+
+	return eth->h_source[0] == HOPS_MAC && hops <= MOST_HOPS ? hops : 0;
 }
 
 /* Where no other server is, the packet stays here. */

@@ -23,24 +23,26 @@ int second_chance(struct xdp_md *ctx)
 	parse(ctx, &pkt);
 	int first = 0;
 	struct config *config = settings.lookup(&first);
-	if (!config || !for_vip(&pkt, config))
+	if (!config || !for_vip(&pkt, config) || hops_of(pkt.eth) == MOST_HOPS)
 		return XDP_PASS;
-	u8 hops = hops_of(pkt.eth) + 1;
 	u32 *which = active.lookup(&first);
 	struct rows *rows = which ? tables.lookup(which) : NULL;
-	if (!rows || hops > MOST_HOPS)
+	if (!rows)
 		return XDP_PASS;
 
 	struct five_tuple flow;
 	flow_of(&pkt, &flow);
 	bool begun = flow.protocol == IPPROTO_TCP && flow.source_port && !is_syn(&pkt);
-	if (begun && is_mine(ctx, &pkt, &flow))
+	enum claim claim = begun ? claim_to(ctx, &pkt, &flow) : NONE;
+	if (claim == STRONG)
 		return XDP_PASS;
 
 	const u16 *row = (void *)rows->owners + (hash(&flow, &config->key) & 0xffff) * 4;
 	u32 now = row[0], before = row[1];
 	struct server *server = servers.lookup(&now);
-	if (begun && server && same_mac(server->mac, config->mac)) {
+	u8 hops = hops_of(pkt.eth) + 1;
+	bool here = !is_there(server) || same_mac(server->mac, config->mac);
+	if (here && begun && claim == NONE) {
 		server = servers.lookup(&before); /* who has no third chance to offer */
 		hops = MOST_HOPS;
 	}

@@ -56,7 +56,7 @@ class Balancer:
         self.net, self.servers = net, list[str]()
         self._at = net.lb.eth0 if at is None else at
         self._places = {name: place for place, name in enumerate(net.vip_hosts)}
-        self._rows: NDArray[np.uint16] | None = None
+        self._rows = self._before = np.full(ROWS, NOBODY, np.uint16)
         self._told: tuple[list[str], set[str]] | None = None
         self._lock = threading.Lock()  # health checks change the servers from a thread of theirs
         vips = [ip_address(vip.partition("/")[0]) for vip in net.vip.split()]
@@ -83,7 +83,7 @@ class Balancer:
         wanted = [name for name in self._places if name in servers]
         with self._lock:
             if self._told == (wanted, self.gone):
-                return  # said again, it would make `before` the same as `now`
+                return
             self.servers, self._told = wanted, (wanted, set(self.gone))
             if "tables" in self.program.maps:
                 self._swap()
@@ -106,7 +106,11 @@ class Balancer:
         unused = 1 - self.program["active"][0]
         now = rows(self.servers, self._places)
         if self.program.name == "second_chance":
-            both = np.stack([now, now if self._rows is None else self._rows], axis=1)
+            # A row that this change leaves alone keeps its owner before: another row's change
+            # must not cost it its second chance.
+            same = (now == self._rows) | (self._rows == NOBODY)
+            self._before = np.where(same, self._before, self._rows)
+            both = np.stack([now, self._before], axis=1)
             self.program["tables"][unused] = {"owners": both.tobytes()}
         else:
             self.program["tables"][unused] = {"rows": now.tobytes()}
