@@ -18,8 +18,9 @@ from labsetup import Program
 HERE = 4  # the place of the server that runs the program
 DEAD = 3  # a place whose server is dead
 # Servers; then a place that nobody is in, one behind the last place, and the sign for none.
+# They are strewn over the rows so that the VIP's packets in test_programs.py are for others.
 _OWNERS = (*(0, 1, 2, HERE) * 4, 5, 6, DEAD, 7, HERE, HERE, HERE, 1023, 1024, 0xFFFF)
-NOW = [_OWNERS[row * 40503 % 65521 % len(_OWNERS)] for row in range(65536)]
+NOW = [_OWNERS[row * 40585 % 65521 % len(_OWNERS)] for row in range(65536)]
 BEFORE = [_OWNERS[row * 30011 % 65519 % len(_OWNERS)] for row in range(65536)]
 
 _OWN = bytes.fromhex(MAC.replace(":", ""))
