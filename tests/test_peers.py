@@ -140,6 +140,9 @@ def test_whose_connections_break(peers, what, ipv6):
             moved = served != owners(connections.flows, peers["s1"].servers)
             lost |= served == "s2" if what == "crash" else moved & (not forgiving)
             assert (connections.check().alive == ~lost).all(), connections
+        if what == "crash":
+            dead = [one.program["servers"][ALL.index("s2")] for one in peers.values()]
+            assert all(server["mac"] == bytes(6) for server in dead)
         print(f"\n{what}, {'IPv6' if ipv6 else 'IPv4'}: {connections.broken} of 300 broken")
         assert lost.any() == (what == "crash" or (what != "restart" and not forgiving))
         connections.close()
@@ -222,6 +225,7 @@ def test_handshakes_end_well_though_the_servers_change_within(peers, what, alway
     with cookies(peers, always):
         with capture(client.eth0) as seen:
             send(client.eth0, [packet(a, sport=p, flags="S", seq=9) for a, p in begun])
+            seen.stop(quiet=0.2)
         answers = {
             (one.packet[IP].dst, one.packet[TCP].dport): one.packet[TCP].seq
             for one in seen
@@ -235,6 +239,10 @@ def test_handshakes_end_well_though_the_servers_change_within(peers, what, alway
                 packet(a, sport=p, flags="A", seq=10, ack=number + 1)
                 for (a, p), number in answers.items()
             ])  # fmt: skip
+            limit = time.monotonic() + 3
+            while _connections(net) < len(answers) and time.monotonic() < limit:
+                time.sleep(0.01)  # polls: the services' loop tells nobody
+            seen.stop(quiet=0.2)
     greeted = {
         (one.packet[IP].dst, one.packet[TCP].dport)
         for one in seen
@@ -243,6 +251,10 @@ def test_handshakes_end_well_though_the_servers_change_within(peers, what, alway
     resets = [one for one in seen if TCP in one.packet and "R" in one.packet[TCP].flags]
     assert not resets
     assert greeted == set(answers)
+
+
+def _connections(net) -> int:
+    return sum(service.connections for service in services(net).values())
 
 
 @contextlib.contextmanager

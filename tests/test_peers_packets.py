@@ -141,8 +141,10 @@ def _answers(host, ports: range, flags: str = "S") -> dict[Flow, TCP]:
             for port in ports:
                 segment = TCP(sport=port, dport=444, flags=flags, seq=1000 * port)
                 send(host.eth0.peer, Ether(dst=host.eth0.mac) / header / segment)
+        captured.stop(quiet=0.2)
     for one in captured:
-        if one.sent and TCP in one.packet and one.packet[TCP].flags == "SA":
+        # Those that it answered before, it answers again: half-open, it waits for the client.
+        if one.sent and TCP in one.packet and one.packet[TCP].dport in ports:
             version = 4 if IP in one.packet else 6
             seen[flow_to(version, one.packet[TCP].dport, 444, True)] = one.packet[TCP]
     assert len(seen) == len(ports) * len(VERSIONS)
@@ -150,6 +152,7 @@ def _answers(host, ports: range, flags: str = "S") -> dict[Flow, TCP]:
 
 
 def _half_open(host) -> set[Flow]:
+    host.run("sysctl -w net.ipv4.tcp_synack_retries=10")  # IPv6 as well; they last for minutes
     return set(_answers(host, range(50000, 50006)))
 
 
