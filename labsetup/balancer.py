@@ -56,7 +56,7 @@ class Balancer:
         self.net, self.servers = net, list[str]()
         self._at = net.lb.eth0 if at is None else at
         self._places = {name: place for place, name in enumerate(net.vip_hosts)}
-        self._rows: NDArray[np.uint16] | None = None
+        self._rows = self._before = np.full(ROWS, NOBODY, np.uint16)
         self._told: tuple[list[str], set[str]] | None = None
         self._lock = threading.Lock()  # health checks change the servers from a thread of theirs
         vips = [ip_address(vip.partition("/")[0]) for vip in net.vip.split()]
@@ -83,7 +83,7 @@ class Balancer:
         wanted = [name for name in self._places if name in servers]
         with self._lock:
             if self._told == (wanted, self.gone):
-                return  # said again, it would make `before` the same as `now`
+                return
             self.servers, self._told = wanted, (wanted, set(self.gone))
             if "tables" in self.program.maps:
                 self._swap()
@@ -98,15 +98,17 @@ class Balancer:
     def _swap(self) -> None:
         """Fill the table that is not in use, then put it in the place of the other."""
         for name, place in self._places.items():  # a server keeps its place when it is out of use
-            there = self._server(name)
-            self.program["servers"][place] = there | (
-                {"mac": bytes(6)} if name in self.gone else {}
-            )
+            nobody = {"mac": bytes(6)} if name in self.gone else {}
+            self.program["servers"][place] = self._server(name) | nobody
         self.program["settings"][0] = self._settings
         unused = 1 - self.program["active"][0]
         now = self._owners()
         if self.program.name == "second_chance":
-            both = np.stack([now, now if self._rows is None else self._rows], axis=1)
+            # A row that this change leaves alone keeps its owner before: another row's change
+            # must not cost it its second chance.
+            same = (now == self._rows) | (self._rows == NOBODY)
+            self._before = np.where(same, self._before, self._rows)
+            both = np.stack([now, self._before], axis=1)
             self.program["tables"][unused] = {"owners": both}
         else:
             self.program["tables"][unused] = {"rows": now}

@@ -66,6 +66,7 @@ def loaded():
     import ipaddress
 
     import models_balance
+    import models_peers
     from models import BLOCKED, NEXT_HOPS, PORTS
 
     from labsetup import Program
@@ -88,6 +89,8 @@ def loaded():
     for name, program in programs.items():
         if name.startswith("lb_"):
             models_balance.fill(program)
+        if name in models_peers.MODELS:
+            models_peers.fill(program)
     return programs
 
 

@@ -130,6 +130,8 @@ VERDICTS = {
         f"lb_{way}": (TX, VIP_PACKETS, PASS)
         for way in ("random", "modulo", "xor", "rendezvous", "table", "memory")
     },
+    "to_owner": (TX, VIP_PACKETS, PASS),
+    "second_chance": (TX, VIP_PACKETS, PASS),
 }  # fmt: skip
 NO_XDP = {"exceptions"}
 XDP_SOURCES = sorted(path for path in SOURCES.glob("*.c") if path.stem not in NO_XDP)
@@ -165,6 +167,7 @@ CUTS = {
     "redirect": (Ether() / IPv6(dst=FAR6) / WAY6 / PING6, 86, REDIRECT),
     "dns_block": (Ether() / Dot1Q() / IPv6() / IPv6ExtHdrHopByHop() / WAY6 / QUERY, 131, DROP),
     "lb_table": (Ether() / Dot1Q() / IPv6(dst=VIP6) / IPv6ExtHdrHopByHop() / TCP(), 86, TX),
+    "second_chance": (Ether() / Dot1Q() / IPv6(dst=VIP6) / IPv6ExtHdrHopByHop() / TCP(), 86, TX),
 }
 
 
