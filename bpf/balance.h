@@ -11,7 +11,7 @@
 
 struct config {
 	struct hash_key key;
-	u8 vip6[16];
+	struct in6_addr vip6;
 	__be32 vip;
 	u32 servers; /* how many, from place 0 on */
 	u8 mac[ETH_ALEN]; /* the balancer's own */
@@ -33,7 +33,7 @@ static __always_inline bool for_vip(struct packet *pkt, struct config *config)
 		return 0;
 	if (pkt->ip)
 		return pkt->ip->daddr == config->vip;
-	return pkt->ip6 && same_ip6(&pkt->ip6->daddr, (void *)config->vip6);
+	return pkt->ip6 && same_ip6(&pkt->ip6->daddr, &config->vip6);
 }
 
 static __always_inline bool is_there(struct server *server)
