@@ -79,7 +79,10 @@ NEAR_MISSES = {
         [("checksum offload", "the checksums are wrong")],
         "one of «checksum offload»",
     ),
-    "printed, not returned": ([("return {", "print({"), ("    }\n", "    })\n")], "a dict of rooms"),
+    "printed, not returned": (
+        [("return {", "print({"), ("    }\n", "    })\n")],
+        "a dict of rooms",
+    ),
 }
 ALTERNATIVES = {
     "assembled": """def diagnoses():
