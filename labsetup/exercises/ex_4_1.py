@@ -90,7 +90,7 @@ ALTERNATIVES = {
             "ntohs(udp->source) == 53 && ntohs(dns->flags) >= 0x8000",
         )
     ],
-    "in one expression": """#include "parse.h"
+    "as words of two bytes": """#include "parse.h"
 
 int any_name(struct xdp_md *ctx)
 {
@@ -98,8 +98,9 @@ int any_name(struct xdp_md *ctx)
 	parse(ctx, &pkt);
 	__be16 *word = pkt.l4;
 
-	return word && (void *)(word + 6) <= pkt.end && pkt.protocol == IPPROTO_UDP &&
-	       word[0] == htons(53) && word[5] & htons(0x8000) ? XDP_DROP : XDP_PASS;
+	if (!word || (void *)(word + 6) > pkt.end || pkt.protocol != IPPROTO_UDP)
+		return XDP_PASS;
+	return word[0] == htons(53) && word[5] & htons(0x8000) ? XDP_DROP : XDP_PASS;
 }
 """,
 }
