@@ -68,12 +68,13 @@ NEXT = (
 )
 
 TYPE = "byte[1] == 0 && byte[2] == 255"
+AT_END = "		if (*byte == 0)\n"
 NEAR_MISSES = {
     "the end of the name counted in": ([(TYPE, "byte[0] == 0 && byte[1] == 255")], "type 65280"),
     "half of the type": ([(TYPE, "byte[2] == 255")], "type 511"),
     "the other half": ([(TYPE, "byte[1] == 255 && byte[2] == 0")], "type 65280"),
     "any 255 in the question": (
-        [("if (*byte == 0)\n", "if (*byte == 255)\n			return XDP_DROP;\n		if (*byte == 0)\n")],
+        [(AT_END, "		if (*byte == 255)\n			return XDP_DROP;\n" + AT_END)],
         "That 255 is in the name",
     ),
     "the class, not the type": (
