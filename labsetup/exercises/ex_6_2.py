@@ -26,7 +26,7 @@ def choose_weighted(flow, weights):
 
 check("6.2")
 """
-STARTER_SAYS = "a share of 50 %"
+STARTER_SAYS = "All have the same share"
 HINTS = (
     "Imagine the strong server as two servers in one case. What would plain rendezvous do with "
     "them?",
@@ -56,15 +56,15 @@ SCORES = 'max(mixed(flow ^ seed_of(f"{name}/{turn}")) for turn in range(weights[
 ONE = "mixed(flow ^ seed_of(name))"
 REPEATED = "[name for name in weights for _ in range(weights[name])]"
 NEAR_MISSES = {
-    "weights ignored": ([(SCORES, ONE)], "a share of 50 %"),
-    "the score times the weight": ([(SCORES, f"int({ONE}) * weights[name]")], "has its weight"),
-    "the weight added": ([(SCORES, f"int({ONE}) + weights[name]")], "a share of 50 %"),
+    "weights ignored": ([(SCORES, ONE)], "All have the same share"),
+    "the score times the weight": ([(SCORES, f"int({ONE}) * weights[name]")], "more than its"),
+    "the weight added": ([(SCORES, f"int({ONE}) + weights[name]")], "All have the same share"),
     "the same number for each turn": (
-        [(SCORES, f"max({ONE} for _ in range(weights[name]))")], "a share of 50 %",
+        [(SCORES, f"max({ONE} for _ in range(weights[name]))")], "All have the same share",
     ),
     "the sum of the scores": (
         [("return max(mixed", "return sum(int(mixed"), ("}/{turn}\"))", "}/{turn}\")))")],
-        "has its weight",
+        "more than its",
     ),
     "modulo of a list with repetitions": (
         f"def choose_weighted(flow, weights):\n    names = {REPEATED}\n"
@@ -79,9 +79,9 @@ NEAR_MISSES = {
         "moved elsewhere",
     ),
     "one turn too few": ([("range(weights[name])", "range(max(1, weights[name] - 1))")],
-                         "a share of 50 %"),
+                         "All have the same share"),
     "one turn too many": ([("range(weights[name])", "range(weights[name] + 1)")],
-                          "a share of 50 %"),
+                          "less than its weight"),
 }  # fmt: skip
 ALTERNATIVES = {
     "by a root": [(SCORES, f"(int({ONE}) / 2**64) ** (1 / weights[name])")],
@@ -97,12 +97,12 @@ def choose_weighted(flow, weights):
 
     return max(weights, key=score)
 """,
-    "a list of all turns, and another hash": """import zlib
+    "a list of all turns, and another hash": """import hashlib
 
 
 def choose_weighted(flow, weights):
     turns = [(name, turn) for name in weights for turn in range(weights[name])]
-    return min(turns, key=lambda one: zlib.crc32(f"{one} {flow} {one}".encode()))[0]
+    return min(turns, key=lambda one: hashlib.sha256(f"{one} {flow}".encode()).digest())[0]
 """,
 }
 
@@ -113,7 +113,6 @@ CASES = [  # weights, and those that come after them
     (LIGHT, LIGHT | {"s1": 2}),
     ({"s1": 3, "s2": 2, "s3": 1}, {"s1": 3, "s2": 2, "s3": 1, "s4": 2}),
 ]
-SHARE = "Does a server of weight 2 win as often as two of weight 1 together?"
 MOVES = "Has every score stayed what it was, but for those of the one server?"
 RETURN = "What does your function return, and is it one of the servers?"
 
@@ -130,12 +129,11 @@ def check(choose_weighted):
 
     for weights in (LIGHT, {"s1": 1, "s2": 5}, dict.fromkeys(("s1", "s2", "s3"), 3)):
         names = chosen(weights)
-        for name, weight in weights.items():
-            wanted, found = weight / sum(weights.values()), (names == name).mean()
-            if abs(found - wanted) > 0.25 * wanted:
-                happened = f"{name} has {found:.0%}"
-                raise Wrong(f"{FLOWS} flows, weights {weights}", f"{name} has a share of "
-                            f"{wanted:.0%}", happened, SHARE)  # fmt: skip
+        wanted = {name: weight / sum(weights.values()) for name, weight in weights.items()}
+        found = {name: float((names == name).mean()) for name in weights}
+        if any(abs(found[name] - wanted[name]) > 0.25 * wanted[name] for name in weights):
+            sent = f"{FLOWS} flows, weights {weights}"
+            raise Wrong(sent, _shown(wanted), _shown(found), _thought(wanted, found))
     for weights, then in CASES:
         gains = next(name for name in then if then[name] != weights.get(name))
         before, after = chosen(weights), chosen(then)
@@ -147,3 +145,16 @@ def check(choose_weighted):
     if (same != chosen(LIGHT)).any():
         raise Wrong("the same weights in another order", "nobody moves",
                     f"{(same != chosen(LIGHT)).sum()} moved elsewhere", MOVES)  # fmt: skip
+
+
+def _shown(shares):
+    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+
+
+def _thought(wanted, found):
+    strong = max(wanted, key=wanted.get)
+    if max(found.values()) < 1.25 * min(found.values()):
+        return "All have the same share. What does a weight change in a score?"
+    if found[strong] > wanted[strong]:
+        return "The strong one gets more than its weight. How likely is it to win, and why?"
+    return "The strong one gets less than its weight. How often does it take part?"
