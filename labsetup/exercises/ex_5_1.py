@@ -8,9 +8,9 @@ from . import PASS, TX, Wrong, expect, expect_each
 
 TITLE = "Echo"
 TEXT = """
-The echo service of 1983 (RFC 862) sends each datagram back as it came. **Answer UDP to port 7 in
-XDP**, over IPv4: sender and receiver change places in all three headers, Ethernet, IP and UDP, and
-nothing else changes.
+The echo service of 1983 (RFC 862) sends each datagram back as it came. **Send UDP to port 7 back
+from XDP**, over IPv4: sender and receiver change places in all three headers, Ethernet, IP and UDP,
+and nothing else changes.
 
 What comes *from* port 7 goes on to the stack, or two such servers would never stop talking. So does
 all else, and unchanged.

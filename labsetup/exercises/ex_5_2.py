@@ -42,8 +42,8 @@ HINTS = (
     "Which checksums come out wrong: large ones, or small ones?",
     "The lesson's hasty made the same mistake: an addition of 16 bits throws its carry away. What "
     "does checksum.h do with it?",
-    "Keep the old TTL in a u8. Then include checksum.h and use mended(), from htons(old << 8) to "
-    "htons(64 << 8); or add in a u32, and what is above 16 bits once more.",
+    "Include checksum.h and use mended(), from htons(ip->ttl << 8) to htons(64 << 8), while the "
+    "old TTL is there. Or add in a u32, and what is above its lower 16 bits once more.",
 )
 SOLUTION = STARTER.replace('#include "xdp.h"', '#include "checksum.h"').replace(
     "	ip->check += htons((ip->ttl - 64) << 8); /* what the TTL loses, it gains */\n",

@@ -5,15 +5,15 @@ from . import diagnosed
 TITLE = "The museum of failures"
 TEXT = """
 Three rooms, a network in each: `middle` forwards with `redirect`, and a moment ago all was well.
-`net = exhibit(1)` takes you to the first; then come 2 and 3. Ping, connect, read counters, take an
-account, listen with tcpdump.
+`net = exhibit(1)` takes you to the first; then come 2 and 3. **Find out what is wrong in each**,
+with the tools of the trade. The choice:
 
-**Find out what is wrong in each.** It is one of
-
-- `"checksum offload"`: on at the client and the server
-- `"no program at the peer"`: the server's end has no XDP program
+- `"checksum offload"`: on at client and server
+- `"no program at the peer"`: no XDP at the server's end
 - `"wrong MAC address"`: in `next_hops`
-- `"TTL too small"`: the client's packets do not live long enough
+- `"TTL too small"`: at the client
+
+A wrong diagnosis is tried in its room, and answered with what speaks against it.
 """
 NAME = "diagnoses"
 STARTER = """def diagnoses():

@@ -5,7 +5,7 @@ import numpy as np
 from ..hashing import flow_hash, random_flows
 from . import Wrong
 
-TITLE = "Unequal servers"
+TITLE = "As strong as two"
 TEXT = """
 `weights` says how strong each server is, in whole numbers: `{"s1": 1, "s2": 1, "s3": 2}`. **Choose
 a server for a flow so that its share is its weight's**: here a quarter, a quarter, a half.

@@ -6,7 +6,7 @@ from ..hashing import random_flows, seed_of, unevenness
 from ..packets import ARP, IP, TCP, Ether
 from . import PASS, Wrong, expect
 
-TITLE = "The same in C"
+TITLE = "A ranking in the kernel"
 TEXT = """
 **Find the server with the highest score for a packet's flow**, and leave its place in `chosen[0]`.
 
