@@ -5,7 +5,7 @@ from . import diagnosed
 TITLE = "The museum of failures"
 TEXT = """
 Three rooms, a network in each: `middle` forwards with `redirect`, and a moment ago all was well.
-`net = exhibit(1)` takes you to the first; then come 2 and 3. **Find out what is wrong in each**,
+`net = exhibit(1)` builds the first; then come 2 and 3. **Find out what is wrong in each**,
 with the tools of the trade. The choice:
 
 - `"checksum offload"`: on at client and server
