@@ -17,6 +17,7 @@ _NAMES = {
         "rendezvous", "ring", "seed_of", "table", "unevenness",
     ],
     "hosts": ["cpus"],
+    "museum": ["exhibit"],
     "observe": ["Exceptions", "account", "journey", "record"],
     "packets": [
         "ARP", "DNS", "DNSQR", "ICMP", "IP", "TCP", "UDP", "Dot1Q", "Ether",

@@ -34,6 +34,7 @@ from typing import Any
 
 from scapy.packet import Packet
 
+from ..museum import HALLS, exhibit
 from ..packets import Ether, Field, compare, frame
 from ..program import VERDICTS, Program, Run
 from ..sandbox import LabError
@@ -115,6 +116,31 @@ def equal(sent: str, what: str, expected: object, happened: object, think: str) 
 def summed(one: Any) -> int:
     """A map's value as one number: of a per-CPU value the sum of its copies."""
     return int(getattr(one, "sum", one))
+
+
+def diagnosed(number: str, diagnoses: Any) -> None:
+    """Compare what a reader says of a hall's rooms with what is in them.
+
+    Args:
+        number: of the exercise, which is the hall's as well.
+        diagnoses: a name of a failure for each room.
+    """
+    hall = HALLS[number]
+    offered = ", ".join(f"«{one.name}»" for one in hall.failures)
+    if not isinstance(diagnoses, dict):
+        think = "Does your function return what it found?"
+        raise Wrong("your function", "a dict of rooms and diagnoses", repr(diagnoses), think)
+    for room, right in hall.rooms.items():
+        said = diagnoses.get(room)
+        if said == right:
+            continue
+        suspect = hall.failure(said)
+        if suspect is None:
+            think = f"exhibit({room}) builds it. Where do packets come in, and not go out again?"
+            raise Wrong(f"room {room}", f"one of {offered}", f"{said!r}", think)
+        seen = suspect.look(exhibit(room))
+        think = "So it is not that. What do you see in its place, and which failure leaves that?"
+        raise Wrong(f"room {room}: «{said}»", suspect.shows, seen, think)
 
 
 @dataclass(frozen=True)

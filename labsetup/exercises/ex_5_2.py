@@ -1,0 +1,197 @@
+"""The carry of ones' complement: right for nearly every packet is wrong."""
+
+import struct
+
+from ..packets import ARP, ICMP, IP, TCP, UDP, Ether, IPv6, frame
+from . import PASS, Wrong, equal, expect
+
+TITLE = "Right nearly always"
+TEXT = """
+The TTL with which packets start betrays a system: 64 here, 128 or 255 there. A colleague hides it:
+**a TTL above 64 becomes 64, and the checksum of the IPv4 header stays right.** Every packet goes
+on.
+
+The program passed all tests. In production one packet in some hundreds is thrown away. **Find a
+packet for which it is wrong, and mend the program.**
+"""
+NAME = "same_ttl"
+STARTER = """#include "xdp.h"
+
+int same_ttl(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *data_end = (void *)(long)ctx->data_end;
+
+	struct ethhdr *eth = data;
+	if ((void *)(eth + 1) > data_end || eth->h_proto != htons(ETH_P_IP))
+		return XDP_PASS;
+	struct iphdr *ip = (void *)(eth + 1);
+	if ((void *)(ip + 1) > data_end)
+		return XDP_PASS;
+	if (ip->ttl <= 64)
+		return XDP_PASS;
+
+	ip->check += htons((ip->ttl - 64) << 8); /* what the TTL loses, it gains */
+	ip->ttl = 64;
+	return XDP_PASS;
+}
+"""
+STARTER_SAYS = "are wrong"
+HINTS = (
+    "Vary the id of a packet, and with it its checksum: same_ttl.run(IP(id=n, ttl=255) / ICMP()). "
+    "Which checksums come out wrong: large ones, or small ones?",
+    "The lesson's hasty made the same mistake: an addition of 16 bits throws its carry away. What "
+    "does checksum.h do with it?",
+    "Include checksum.h and use mended(), from htons(ip->ttl << 8) to htons(64 << 8), while the "
+    "old TTL is there. Or add in a u32, and what is above its lower 16 bits once more.",
+)
+SOLUTION = STARTER.replace('#include "xdp.h"', '#include "checksum.h"').replace(
+    "	ip->check += htons((ip->ttl - 64) << 8); /* what the TTL loses, it gains */\n",
+    """	ip->check = mended(ip->check, htons(ip->ttl << 8), htons(64 << 8));
+""",
+)
+COMPARE = (
+    "Whoever adds up the whole header anew never forgets a carry, and pays for 20 bytes instead of "
+    "two. What becomes then of a checksum that was wrong when it came?"
+)
+NEXT = (
+    "Count, as the lesson does: for how many of the 65,536 checksums was the colleague's sum "
+    "wrong, with a TTL of 255? And with 65?"
+)
+
+MEND = "ip->check = mended(ip->check, htons(ip->ttl << 8), htons(64 << 8));\n"
+BY_HAND = """u16 old = htons(ip->ttl << 8), new = htons(64 << 8);
+	u32 sum = (u16)~ip->check + (u16)~old + new;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->check = ~sum;
+"""
+ANEW = """ip->ttl = 64;
+	ip->check = 0;
+	u32 sum = 0, length = ip->ihl * 4;
+#pragma unroll
+	for (int i = 0; i < 30; i++) {
+		u16 *word = (void *)ip + i * 2;
+		if (i * 2 >= length)
+			break;
+		if ((void *)(word + 1) > data_end)
+			return XDP_PASS;
+		sum += *word;
+	}
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->check = ~sum;
+"""
+NEAR_MISSES = {
+    "the carry forgotten": (STARTER, "are wrong"),
+    "turned round and back, the carry still forgotten": (
+        [(MEND, "ip->check = htons(ntohs(ip->check) + ((ip->ttl - 64) << 8));\n")], "are wrong",
+    ),
+    "a carry that is lost a second time": (
+        [(MEND, "u32 sum = ip->check + htons((ip->ttl - 64) << 8);\n\n"
+          "	ip->check = (sum & 0xffff) + (sum >> 16 << 8);\n")],
+        "are wrong",
+    ),
+    "no checksum at all": ([(f"	{MEND}", "")], "IP chksum"),
+    "the TTL set first, and its old value gone": (
+        [(f"	{MEND}	ip->ttl = 64;\n", f"	ip->ttl = 64;\n	{MEND}")], "IP chksum",
+    ),
+    "from and to exchanged": (
+        [("htons(ip->ttl << 8), htons(64 << 8)", "htons(64 << 8), htons(ip->ttl << 8)")],
+        "IP chksum",
+    ),
+    "the wrong half of the word": (
+        [("htons(ip->ttl << 8), htons(64 << 8)", "htons(ip->ttl), htons(64)")], "IP chksum",
+    ),
+    "host byte order": (
+        [("htons(ip->ttl << 8), htons(64 << 8)", "ip->ttl << 8, 64 << 8")], "IP chksum",
+    ),
+    "added up anew, options left out": (
+        [(f"{MEND}	ip->ttl = 64;\n", ANEW.replace("ip->ihl * 4", "20"))], "with IP options",
+    ),
+    "every TTL": ([("	if (ip->ttl <= 64)\n		return XDP_PASS;\n", "")], "IP ttl"),
+    "64 is too much already": ([("ip->ttl <= 64)", "ip->ttl <= 65)")], "IP ttl"),
+}  # fmt: skip
+ALTERNATIVES = {
+    "by hand, as in RFC 1624": [(MEND, BY_HAND)],
+    "added up anew": [(f"{MEND}	ip->ttl = 64;\n", ANEW)],
+    "the carry added by a condition": [
+        (
+            MEND,
+            """u16 gain = htons((ip->ttl - 64) << 8);
+
+	ip->check += gain;
+	if (ip->check < gain)
+		ip->check++;
+""",
+        )
+    ],
+}
+
+
+def total(header):
+    """The ones' complement sum of its words; with a right checksum among them 0xffff."""
+    words = sum(struct.unpack(f"!{len(header) // 2}H", header))
+    while words > 0xFFFF:
+        words = (words & 0xFFFF) + (words >> 16)
+    return words
+
+
+def pings(ttl=255):
+    """One of each id, whose checksum begins or ends with a byte of zeros or ones.
+
+    There a sum of 16 bits meets an end of what it can hold, in one byte order or the other.
+    """
+    raw = bytearray(frame(IP(ttl=ttl, id=0, chksum=0) / ICMP()))
+    without = total(raw[14:34])
+    for number in range(0x10000):
+        check = -(without + number) % 0xFFFF
+        if {check >> 8, check & 0xFF} & {0, 0xFF}:
+            raw[18:20], raw[24:26] = number.to_bytes(2), check.to_bytes(2)
+            yield bytes(raw)
+
+
+def is_right(raw):
+    """Whether a receiver takes the IPv4 header for whole."""
+    return total(raw[14 : 14 + (raw[14] & 15) * 4]) == 0xFFFF
+
+
+STAYS = "Only the TTL and the checksum change, and only where the TTL is above 64."
+SUM = "Which 16 bits change, from what to what, and in which order do they stand in the packet?"
+LONGER = "With options the header is longer than 20 bytes, and its checksum covers them all."
+FEW = "Which are they? Look at the checksum before, and at what is added to it."
+PACKETS = [
+    ("a ping with a TTL of 128", IP(ttl=128) / ICMP(), SUM),
+    ("TCP with a TTL of 255", IP(ttl=255) / TCP(), SUM),
+    ("UDP with a TTL of 65", IP(ttl=65) / UDP(), SUM),
+    ("a ping with a TTL of 64", IP(ttl=64) / ICMP(), SUM),
+    ("a ping with a TTL of 3", IP(ttl=3) / ICMP(), SUM),
+    ("a ping with IP options and a TTL of 128",
+     IP(ttl=128, options=b"\x01" * 3 + b"\x94\x04\0\0\0") / ICMP(), LONGER),
+]  # fmt: skip
+
+
+def check(program):
+    for what, packet, think in PACKETS:
+        run = program.run(packet)
+        ttl = min(64, run.before[22])
+        equal(what, "IP ttl:", ttl, run.after[22], STAYS)
+        wanted = run.before
+        if ttl != run.before[22]:  # any checksum that is right
+            wanted = wanted[:22] + run.after[22:23] + wanted[23:24] + run.after[24:26] + wanted[26:]
+        expect(program, what, packet, PASS, STAYS, wanted)
+        if not is_right(run.after):
+            happened = next((one.after for one in run.changes if one.name == "chksum"), "the old")
+            raise Wrong(what, "IP chksum: a right one", f"IP chksum: {happened}", think)
+    for what, packet in {
+        "ARP": ARP(),
+        "IPv6": IPv6(),
+        "an unknown one": Ether(type=0x88B5),
+    }.items():
+        expect(program, what, packet, PASS, "It has no TTL, or none of IPv4.")
+    right = [is_right(program.run(ping).after) for ping in pings()]
+    if not all(right):
+        sent = f"{len(right):,} pings with a TTL of 255, which differ in their id"
+        happened = f"{right.count(False)} of them are wrong"
+        raise Wrong(sent, "all checksums are right", happened, FEW)

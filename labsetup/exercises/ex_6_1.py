@@ -1,0 +1,156 @@
+"""Rendezvous hashing, from its rule alone."""
+
+import numpy as np
+
+from ..hashing import flow_hash, random_flows, unevenness
+from . import Wrong
+
+TITLE = "A meeting without a word"
+TEXT = """
+**Choose a server for a flow**, so that a server that leaves moves its own flows and no other.
+
+`flow` is the hash of a five-tuple, 64 bits; `servers` is a list of names, in whatever order. Return
+one of the names. `mixed` stirs a number, and `seed_of` gives a server's own, as above.
+"""
+NAME = "choose"
+STARTER = """from labsetup import mixed, seed_of
+
+
+def choose(flow, servers):
+    return servers[int(flow) % len(servers)]  # your code
+
+
+check("6.1")
+"""
+STARTER_SAYS = "moved though their server is still there"
+HINTS = (
+    "Which question may a flow ask a server so that the answer depends on the two of them, and on "
+    "no other server?",
+    "Give each server a score for this flow, and take the one with the highest. What goes into the "
+    "score?",
+    "max(servers, key=score), with a function score(name) that stirs flow ^ seed_of(name).",
+)
+SOLUTION = """from labsetup import mixed, seed_of
+
+
+def choose(flow, servers):
+    def score(name):
+        return mixed(flow ^ seed_of(name))
+
+    return max(servers, key=score)
+"""
+COMPARE = (
+    "The highest score or the lowest: the proof needs only that all flows agree. Where does yours "
+    "get its number for a server?"
+)
+NEXT = "Return the two best, in order: choose(flow, servers)[1] is where a flow goes next."
+
+SCORE = "mixed(flow ^ seed_of(name))"
+BY_INDEX = """from labsetup import mixed
+
+
+def choose(flow, servers):
+    scores = [mixed(flow ^ mixed(np.uint64(n + 1))) for n in range(len(servers))]
+    return servers[int(np.argmax(scores))]
+"""
+NEAR_MISSES = {
+    "modulo": (STARTER, "moved though their server is still there"),
+    "a number from the index": (
+        BY_INDEX.replace("from labsetup", "import numpy as np\n\nfrom labsetup"),
+        "its place in the list",
+    ),
+    "modulo of the names in order": (
+        [("max(servers, key=score)", "sorted(servers)[int(flow) % len(servers)]")],
+        "moved though their server is still there",
+    ),
+    "a score that does not know the flow": ([(SCORE, "seed_of(name)")], "Is the score one of both"),
+    "a score that does not know the server": ([(SCORE, "mixed(flow)")], "another order"),
+    "not stirred together": ([(SCORE, "mixed(flow) ^ seed_of(name)")], "and not evenly"),
+    "added, not stirred": ([(SCORE, "int(flow) + int(seed_of(name))")], "Is the score one of both"),
+    "its score, not its name": ([("max(servers, key=score)", "max(map(score, servers))")],
+                                "a name from the list"),
+    "no return": ([("return max", "max")], "a name from the list"),
+    "by chance": (
+        [("max(servers, key=score)", "random.choice(servers)"),
+         ("from labsetup", "import random\n\nfrom labsetup")],
+        "another one for",
+    ),
+}  # fmt: skip
+ALTERNATIVES = {
+    "the lowest score": [("max(servers", "min(servers")],
+    "a loop": """from labsetup import mixed, seed_of
+
+
+def choose(flow, servers):
+    best, winner = -1, None
+    for name in servers:
+        score = int(mixed(mixed(flow) ^ seed_of(name)))
+        if score > best:
+            best, winner = score, name
+    return winner
+""",
+    "with another hash": """import hashlib
+
+
+def choose(flow, servers):
+    return max(servers, key=lambda name: hashlib.sha256(f"{flow} {name}".encode()).digest())
+""",
+    "a ring": """from labsetup import mixed, seed_of
+import numpy as np
+
+
+def choose(flow, servers):
+    numbers = np.arange(1, 401, dtype=np.uint64)
+    best = None
+    for name in servers:
+        ahead = (mixed(numbers ^ seed_of(name)) - flow).min()
+        if best is None or ahead < best[0]:
+            best = ahead, name
+    return best[1]
+""",
+}
+
+FLOWS = 400
+SERVERS = ["s1", "s2", "s3", "s4", "s5"]
+COUNT = "Does the number of servers play a part? It changes for all flows."
+PLACE = "Where does a server's number come from: its name, or its place in the list?"
+NEW = "A new server may take flows to itself. Why do others move?"
+BOTH = "All flows meet at one server. Is the score one of both, the flow and the server?"
+STIRRED = "A few bits decide, and not evenly. What is stirred, and when?"
+
+
+def check(choose):
+    hashes = flow_hash(random_flows(FLOWS), key=(6, 1))
+
+    def chosen(servers):
+        names = [choose(flow, list(servers)) for flow in hashes]
+        for name in names:
+            if not (isinstance(name, str) and name in servers):
+                think = "What does your function return, and is it one of the servers?"
+                raise Wrong(f"a flow, and {servers}", "a name from the list", repr(name), think)
+        return np.array(names)
+
+    before = chosen(SERVERS)
+    every = f"{FLOWS} flows, and {', '.join(SERVERS)}"
+    if changed := int((chosen(SERVERS) != before).sum()):
+        think = "Packets of one connection have the same hash. What else is there in your choice?"
+        raise Wrong(f"{every}, twice", "the same server", f"another one for {changed}", think)
+    for gone, think in (("s5", COUNT), ("s3", PLACE), ("s1", PLACE)):
+        after = chosen([name for name in SERVERS if name != gone])
+        nothing(f"{FLOWS} flows; {gone} leaves", (after != before) & (before != gone), think)
+    after = chosen(["s0", *SERVERS])
+    nothing(f"{FLOWS} flows; s0 comes", (after != before) & (after != "s0"), NEW)
+    after = chosen(SERVERS[::-1])
+    nothing(f"{FLOWS} flows; the same servers in another order", after != before, PLACE)
+    busiest = unevenness(before, SERVERS)
+    if busiest > 1.5:
+        happened = f"the busiest has {busiest:.1f} times its share"
+        think = BOTH if len(set(before)) == 1 else STIRRED
+        raise Wrong(every, "about as many flows for each", happened, think)
+
+
+def nothing(sent, moved, think):
+    """Refuse an answer that moves flows for nothing."""
+    if moved.any():
+        happened = f"{moved.sum()} moved though their server is still there"
+        raise Wrong(sent, "nobody moves for nothing", happened, think)

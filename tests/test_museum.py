@@ -1,0 +1,52 @@
+"""The museum of failures: each failure breaks its network, shows as it says, and can be mended."""
+
+from __future__ import annotations
+
+import pytest
+
+from labsetup import LabError, exercises, exhibit
+from labsetup.museum import HALLS, hall_of
+
+EACH = [(hall, failure.name) for hall in HALLS for failure in HALLS[hall].failures]
+ROOMS = [room for hall in HALLS.values() for room in hall.rooms]
+
+
+@pytest.mark.parametrize(("number", "name"), EACH)
+def test_a_failure_breaks_what_works_and_can_be_mended(number, name):
+    hall = HALLS[number]
+    failure = hall.failure(name)
+    scene = hall.build()
+    assert hall.works(scene)
+    failure.cause(scene)
+    assert not hall.works(scene)
+    failure.mend(scene)
+    assert hall.works(scene)
+
+
+@pytest.mark.parametrize(("number", "name"), EACH)
+def test_what_it_shows_is_seen_with_it_and_with_no_other(number, name):
+    hall = HALLS[number]
+    seen = {}
+    for failure in (None, *hall.failures):
+        scene = hall.build()
+        if failure:
+            failure.cause(scene)
+        seen[failure.name if failure else "none"] = hall.failure(name).look(scene)
+    assert [one for one in seen if seen[one] == seen[name]] == [name], seen
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_has_a_broken_network(room):
+    assert not hall_of(room).works(exhibit(room))
+
+
+def test_rooms_are_numbered_through_and_their_failures_offered():
+    assert sorted(ROOMS) == list(range(1, len(ROOMS) + 1))
+    for number, hall in HALLS.items():
+        assert number in exercises.every()
+        assert all(map(hall.failure, hall.rooms.values()))
+
+
+def test_there_is_no_other_room():
+    with pytest.raises(LabError, match="rooms 1 to"):
+        exhibit(99)
