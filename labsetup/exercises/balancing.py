@@ -20,6 +20,7 @@ SERVERS = {f"s{number}": f"02:00:00:00:{number + 3:02x}:00" for number in range(
 CLIENT = "02:00:00:00:01:00"
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 NAMES = {LB: "lb", CLIENT: "the client"} | {mac: name for name, mac in SERVERS.items()}
+ROUTER = "02:00:00:00:02:01"  # towards the servers, in topologies.no_balancer()
 KEY = (2024, 204)
 
 NOT_OURS = "The frame went to nobody who has the VIP. What must its destination MAC address be?"
@@ -31,6 +32,9 @@ ABOVE = (
     "A server takes the packet for its own, and answers the client, because nothing above Ethernet "
     "has changed."
 )
+BACK = "A switch does not send a frame back to the port that it came from."
+FROM_ROUTER = "The switch would learn that the router is at this server's port."
+GROUP = "The lowest bit of its first byte is set: that is the address of a group, and nobody's own."
 
 
 def raw(mac: str) -> bytes:
@@ -131,3 +135,32 @@ def others() -> dict[str, bytes]:
         "TCP from the VIP": frame(to_vip(src=VIP, dst="192.0.2.1")),
         "a broadcast for the VIP": frame(to_vip(to=BROADCAST)),
     }
+
+
+def handed_on(run: Run, sent: str, own: str) -> str:
+    """The server to which one of its peers has handed a packet on.
+
+    Args:
+        run: what the reader's program made of it.
+        sent: the packet in words.
+        own: the MAC address of the host that ran the program.
+    """
+    dst, src = _addresses(run.after)
+    name = NAMES.get(dst, dst)
+    if name not in SERVERS:
+        raise Wrong(sent, "XDP_TX, to the MAC address of a server", f"XDP_TX, to {_whose(name)}",
+                    NOT_OURS)  # fmt: skip
+    if name == NAMES[own]:
+        raise Wrong(sent, f"XDP_PASS at {name}", f"XDP_TX from {name} to {name} itself",
+                    BACK)  # fmt: skip
+    if int(src[:2], 16) & 1:
+        raise Wrong(sent, "XDP_TX, from a MAC address", f"XDP_TX, from {src}", GROUP)
+    if src == ROUTER:
+        raise Wrong(sent, "XDP_TX, from another MAC address than the router's",
+                    f"XDP_TX, from {src}", FROM_ROUTER)  # fmt: skip
+    wanted = run.after[:12] + run.before[12:]
+    if run.after != wanted:
+        differs = [one for one in compare(wanted, run.after) if one.changed]
+        raise Wrong(sent, "XDP_TX, with other MAC addresses and nothing else new",
+                    "XDP_TX, with more that is new", ABOVE, differs)  # fmt: skip
+    return name
