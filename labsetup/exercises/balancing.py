@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_address
 
+import numpy as np
+from numpy.typing import NDArray
 from scapy.packet import Packet
 
 from ..balancer import rows
-from ..hashing import seed_of
+from ..hashing import random_flows, seed_of
 from ..packets import IP, TCP, UDP, Ether, compare, frame
 from ..program import Program, Run
 from ..topologies import VIP
@@ -77,6 +79,13 @@ def to_vip(
     """A TCP segment from a client to the VIP."""
     header = IP(**{"src": src, "dst": VIP, **ip})
     return Ether(dst=to, src=CLIENT) / header / TCP(sport=sport, dport=80, flags=flags)
+
+
+def one_flow() -> NDArray[np.void]:
+    """The five-tuple of to_vip()'s packets."""
+    flow = random_flows(1)
+    flow["source"][0, 12:], flow["ports"][0] = (192, 0, 2, 1), (40_000, 80)
+    return flow
 
 
 def datagram(sport: int = 40_000) -> Packet:
