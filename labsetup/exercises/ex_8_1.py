@@ -161,7 +161,7 @@ def check(router_moves):
         sent = f"{what}: {', '.join(before)} → {', '.join(after)}"
         if found is None:
             raise Wrong(sent, f"{right:.3f}", "None", "Does your function return the share?")
-        if abs(found - right) <= 0.002:
+        if abs(found - right) <= 0.01:
             continue
         think = "Draw both lists as bars of the same length. Where do their names agree?"
         if abs(found - 100 * right) < 0.2:
