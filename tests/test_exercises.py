@@ -119,7 +119,9 @@ def test_no_reply_gives_the_answer_away(exercise):
     secret = {
         line.strip()
         for line in exercise.solution.splitlines()
-        if line not in exercise.starter.splitlines() and len(line.strip()) > 12
+        if line not in exercise.starter.splitlines()
+        and len(line.strip()) > 12
+        and "struct xdp_md" not in line  # how any program begins is no secret
     }
     told = said(replies(exercise)["starter"])
     assert not [line for line in secret if line in told]

@@ -69,8 +69,12 @@ def tell(program: Program, *servers: str, own: str = LB, key: tuple[int, int] = 
 
 def fill(program: Program, servers: Sequence[str], among: Sequence[str]) -> None:
     """Make the table that is in use say that only some of the servers own rows."""
-    places = tuple(servers.index(name) for name in among)
-    program["tables"][program["active"][0]] = {"rows": rows(places, tuple(among))}
+    program["tables"][program["active"][0]] = {"rows": rows_of(servers, among)}
+
+
+def rows_of(servers: Sequence[str], among: Sequence[str]) -> NDArray[np.uint16]:
+    """A table whose rows are owned by some of the servers only."""
+    return rows(tuple(servers.index(name) for name in among), tuple(among))
 
 
 def to_vip(

@@ -1,216 +1,168 @@
-"""A table for servers of unequal strength, whose rows still move only when they must."""
+"""Two tables, of which one is in use: the other can be tried before everybody gets it."""
 
-import numpy as np
+from ..packets import ICMP, IP, TCP, Ether, Raw
+from ..topologies import VIP
+from . import PASS, Wrong, equal, expect
+from .balancing import CLIENT, LB, SERVERS, handed, others, rows_of, tell, to_vip
 
-from . import Wrong, equal
-
-TITLE = "By weight"
+TITLE = "Try it first"
 TEXT = """
-New servers come, twice as strong as the old ones. The program stays as it is: strength is a matter
-of the table.
+`use()` fills the table that nobody reads, and puts it in the place of the other. What if it is
+wrong? You want to try it before everybody gets it.
 
-`weights` is a dict of whole numbers such as `{"s1": 1, "s2": 2}`; 0 is for one that gets nothing.
-**Return 65,536 names, the owner
-of each row**, so that a server has rows by its weight. When a server leaves, or a weight changes,
-no row moves between two others.
+**Let the connections of one client, 192.0.2.99, go by the table that is not active**, errors about
+them included. All others go by the active one, whichever of the two that is.
 """
-NAME = "rows_by_weight"
-STARTER = """import numpy as np
+NAME = "try_first"
+STARTER = """#include "balance.h"
 
-from labsetup import *
+#define TESTER htonl(0xc0000263) /* 192.0.2.99 */
 
+BPF_ARRAY(settings, struct config, 1);
+BPF_ARRAY(servers, struct server, 1024);
+BPF_ARRAY(tables, struct table, 2);
+BPF_ARRAY(active, u32, 1);
 
-def rows_by_weight(weights):
-    names = list(weights)
-    return [names[row % len(names)] for row in range(65_536)]  # your code
+int try_first(struct xdp_md *ctx)
+{
+	struct packet pkt;
+	parse(ctx, &pkt);
+	int first = 0;
+	struct config *config = settings.lookup(&first);
+	u32 *which = active.lookup(&first);
+	if (!config || !which || !for_vip(&pkt, config))
+		return XDP_PASS;
 
-
-check("7.3")
+	struct five_tuple flow;
+	flow_of(&pkt, &flow);
+	/* your code */
+	struct table *table = tables.lookup(which);
+	if (!table)
+		return XDP_PASS;
+	u32 place = owner(table, hash(&flow, &config->key));
+	return hand_over(&pkt, config, servers.lookup(&place));
+}
 """
-STARTER_SAYS = "s4 and s1 have the same"
+STARTER_SAYS = "by the table that everybody has"
 HINTS = (
-    "Lesson 06 had unequal servers, too. It chose for flows there; a row can choose in the same "
-    "way.",
-    "rendezvous() takes hashes, names and weights. What is the hash of a row? It must be another "
-    "for each, and the same tomorrow.",
-    "mixed(np.arange(65_536, dtype=np.uint64)) are 65,536 hashes. The weights are "
-    "list(weights.values()).",
+    "which points into the map. Take a number of your own, and leave the map's alone. Which number "
+    "has the table that is not active?",
+    "An error comes from a router, and its own source says nothing. flow_of() has found out whose "
+    "connection it is about.",
+    "flow.source[1] >> 32, as a u32, is the client's IPv4 address. If it is TESTER, the number is "
+    "1 - *which.",
 )
-SOLUTION = """import numpy as np
-
-from labsetup import *
-
-
-def rows_by_weight(weights):
-    hashes = mixed(np.arange(65_536, dtype=np.uint64))
-    return rendezvous(hashes, list(weights), list(weights.values()))
-
-
-check("7.3")
-"""
+SOLUTION = STARTER.replace(
+    """	/* your code */
+	struct table *table = tables.lookup(which);
+""",
+    """	u32 number = *which;
+	if ((u32)(flow.source[1] >> 32) == TESTER)
+		number = 1 - number;
+	struct table *table = tables.lookup(&number);
+""",
+)
 COMPARE = (
-    "A server of weight 2 may also take part twice, as two servers under names of their own. "
-    "Which way is better for weights such as 1000 and 1001?"
+    "Yours may ask pkt.ip->saddr first. What does it find in an error, and what in a packet over "
+    "IPv6?"
 )
 NEXT = (
-    "Put it into a running balancer. A name becomes its place, list(net.vip_hosts).index(name); "
-    'lb.program["tables"][lb.program["active"][0]] = {"rows": places} takes np.uint16. Who has how '
-    "many of Connections(net, 1000)?"
+    "After the swap the tester reads the old table, until it is filled anew. What would you write "
+    "into active to say that there is nothing to try?"
 )
 
-HEAD = "import numpy as np\n\nfrom labsetup import *\n\n\n"
-BY_SCORE = (
-    HEAD
-    + """def rows_by_weight(weights):
-    rows = mixed(np.arange(65_536, dtype=np.uint64))
-    chance = np.array([mixed(rows ^ seed_of(name)) / 2.0**64 for name in weights])
-    scores = np.array(list(weights.values()))[:, None] * chance
-    return np.array(list(weights))[scores.argmax(axis=0)]
-"""
-)
-COPIES = (
-    HEAD
-    + """def rows_by_weight(weights):
-    rows = mixed(np.arange(65_536, dtype=np.uint64))
-    names = [f"{name} {n}" for name, weight in weights.items() for n in range(weight)]
-    return [name.split()[0] for name in rendezvous(rows, names)]
-"""
-)
+SOURCE = "(u32)(flow.source[1] >> 32) == TESTER"
+NUMBER = "number = 1 - number;"
 NEAR_MISSES = {
-    "dealt out in turn": (
-        """def rows_by_weight(weights):
-    names = [name for name, weight in weights.items() for _ in range(weight)]
-    return [names[row % len(names)] for row in range(65_536)]
-""",
-        "s3 leaves",
+    "the address in host byte order": ([("htonl(0xc0000263)", "0xc0000263")],
+                                       "by the table that everybody has"),
+    "the packet's own source": (
+        [(SOURCE, "pkt.ip && pkt.ip->saddr == TESTER")], "an ICMP error about",
     ),
-    "in pieces, as a router cuts them": (
-        HEAD
-        + """def rows_by_weight(weights):
-    ends = np.cumsum(list(weights.values())) * 65_536 // sum(weights.values())
-    return np.array(list(weights))[np.searchsorted(ends, np.arange(65_536), side="right")]
-""",
-        "s3 leaves",
+    "the destination": ([("flow.source[1]", "flow.destination[1]")],
+                        "by the table that everybody has"),
+    "the wrong way round": ([("== TESTER", "!= TESTER")], "by the table that is to be tried"),
+    "the whole network": (
+        [(SOURCE, "((u32)(flow.source[1] >> 32) & htonl(0xffffff00)) == (TESTER & "
+          "htonl(0xffffff00))")],
+        "by the table that is to be tried",
     ),
-    "the weight times the score": (BY_SCORE, "6.0 times the rows"),
-    "weights forgotten": ([(", list(weights.values()))", ")")], "have the same"),
-    "strong and weak confused": (
-        [("list(weights.values())", "[1 / weight for weight in weights.values()]")],
-        "the strongest, has less",
+    "swapped for everybody": ([(NUMBER, "*which = number = 1 - number;")], "right after one from"),
+    "always the second table": ([(NUMBER, "number = 1;")], "tables[1] being active"),
+    "the next number": ([(NUMBER, "number = number + 1;")], "tables[1] being active"),
+    "always the first for the others": ([("u32 number = *which", "u32 number = 0")],
+                                        "tables[1] being active"),
+    "handed on by the table's number": (
+        [("u32 place = owner(table, hash(&flow, &config->key));", "u32 place = number;")],
+        "handed to s2",
     ),
-    "servers numbered through": (
-        [("list(weights), list", "[str(n) for n in range(len(weights))], list"),
-         ("    return rendezvous", "    names = np.array(list(weights))\n"
-          "    return names[rendezvous"),
-         ("weights.values()))", "weights.values())).astype(int)]")],
-        "s3 leaves",
-    ),
-    "copies numbered through": (
-        HEAD
-        + """def rows_by_weight(weights):
-    rows = mixed(np.arange(65_536, dtype=np.uint64))
-    owners = [name for name, weight in weights.items() for _ in range(weight)]
-    numbers = [str(number) for number in range(len(owners))]
-    return [owners[int(number)] for number in rendezvous(rows, numbers)]
-""",
-        "s3 leaves",
-    ),
-    "by chance": (
-        HEAD
-        + """def rows_by_weight(weights):
-    total = sum(weights.values())
-    chances = [weight / total for weight in weights.values()]
-    return np.random.default_rng().choice(list(weights), 65_536, p=chances)
-""",
-        "asked twice",
-    ),
-    "one row too few": ([("65_536", "65_535")], "65535"),
-    "places, not names": (
-        [("return rendezvous(", "names = list(weights)\n    return [names.index(name) for name in "
-          "rendezvous("), ("weights.values()))", "weights.values()))]")],
-        "are the names",
-    ),
-    "printed, not returned": ([("return rendezvous(", "print("), ("hashes, ", "")], "return"),
 }  # fmt: skip
 ALTERNATIVES = {
-    "as many servers as the weight says": COPIES,
-    "the first to arrive, by a clock of its own": """import math
-import random
+    "both looked up, one chosen": [
+        ("	u32 number = *which;\n", "	u32 now = *which, other = !now;\n"),
+        (f"		{NUMBER}\n	struct table *table = tables.lookup(&number);\n",
+         "		now = other;\n	struct table *table = tables.lookup(&now);\n"),
+    ],
+    "by exclusive or": [
+        (f"	u32 number = *which;\n	if ({SOURCE})\n		{NUMBER}\n",
+         f"	u32 number = *which ^ ({SOURCE});\n"),
+    ],
+    "byte by byte": [
+        (SOURCE, "((u8 *)flow.source)[12] == 192 && ((u8 *)flow.source)[13] == 0 && "
+                 "((u8 *)flow.source)[14] == 2 && ((u8 *)flow.source)[15] == 99"),
+    ],
+}  # fmt: skip
+
+TESTER = "192.0.2.99"
+OLD, NEW = ("s1", "s2"), ("s4", "s5")
+SENDS = "It is for the VIP and came to lb, so it goes to a server. Tables have the numbers 0 and 1."
+WHOSE = "Whose connection does the program take it for, and which table has it looked in?"
+WRITTEN = "One client's packets must change nothing for others. What does the program write to?"
+QUOTES = "The error comes from a router. Whose connection is it about?"
+ROW = "The table is the right one. A row of it names the server."
 
 
-def rows_by_weight(weights):
-    clocks = {}
-    for name, weight in weights.items():
-        if weight:
-            chance = random.Random(name)
-            clocks[name] = [-math.log(1 - chance.random()) / weight for _ in range(65_536)]
-    return [min(clocks, key=lambda name: clocks[name][row]) for row in range(65_536)]
-""",
-    "rendezvous by hand": BY_SCORE.replace(
-        "    scores = np.array(list(weights.values()))[:, None] * chance\n",
-        "    scores = np.log(chance) / np.maximum(list(weights.values()), 1e-9)[:, None]\n",
-    ),
-}
-
-ROWS = 65_536
+def check(program):
+    names = list(SERVERS)
+    tell(program, *names)
+    for active, tables in enumerate(((OLD, NEW), (NEW, OLD))):
+        for number, servers in enumerate((OLD, NEW)):
+            program["tables"][number] = {"rows": rows_of(names, servers)}
+        program["active"][0] = active
+        everybody, tried = tables
+        _try(program, active, everybody, tried)
 
 
-def check(rows_by_weight):
-    def asked(weights):
-        sent = f"weights {weights}"
-        given = rows_by_weight(dict(weights))
-        if given is None:
-            raise Wrong(sent, "65,536 names", "None", "Does your function return its rows?")
-        equal(sent, "rows, as many as", ROWS, len(given), "A table has 65,536 rows, from 0 on.")
-        owners = np.array(given)
-        strange = sorted(set(owners.tolist()) - set(weights), key=str)
-        if strange:
-            raise Wrong(
-                sent,
-                f"owners that are the names {', '.join(weights)}",
-                f"an owner {strange[0]!r}",
-                "What are the names, and what did you return?",
-            )
-        _fair(sent, weights, {name: float((owners == name).mean()) for name in weights})
-        return owners
+def _try(program, active, everybody, tried):
+    state = f"tables[{active}] being active"
+    table = {everybody: "the table that everybody has", tried: "the table that is to be tried"}
 
-    weights = {"s1": 1, "s2": 1, "s3": 1, "s4": 2, "s5": 1}
-    before = asked(weights)
-    _same("the same weights, asked twice", before, asked(weights), (),
-          "A row must have the same owner whoever asks, and whenever.")  # fmt: skip
-    _same("s3 leaves", before, asked({n: w for n, w in weights.items() if n != "s3"}), {"s3"},
-          "Rows moved that were not s3's. Does a row's choice between two servers depend on the "
-          "others?")  # fmt: skip
-    _same("s4 gets the weight 3", before, asked(weights | {"s4": 3}), {"s4"},
-          "Rows moved that s4 had no part in.")  # fmt: skip
-    _same("s2 gets the weight 0", before, asked(weights | {"s2": 0}), {"s2"},
-          "Rows moved that s2 had no part in.")  # fmt: skip
-    turned = dict(reversed(weights.items()))
-    _same("the same servers in another order", before, asked(turned), (),
-          "A server's rows come from its name, not from its place in a list.")  # fmt: skip
-    asked({"ada": 3, "bob": 1})
+    def goes(what, packet, wanted, think):
+        to, _ = handed(program, f"{what}, {state}", packet, SENDS)
+        if to not in wanted:
+            found = next((words for servers, words in table.items() if to in servers), "neither")
+            raise Wrong(f"{what}, {state}", f"handed to {' or '.join(wanted)}",
+                        f"handed to {to}, by {found}", think)  # fmt: skip
+        return to
 
-
-def _fair(sent, weights, found):
-    right = {name: weight / sum(weights.values()) for name, weight in weights.items()}
-    if all(abs(found[name] - share) <= 0.06 * share for name, share in right.items()):
-        return
-    strong, weak = max(weights, key=weights.get), min(weights, key=weights.get)
-    ratio = found[strong] / found[weak] if found[weak] else 0
-    think = f"{strong} has {ratio:.1f} times the rows of {weak}. Look at their weights."
-    if ratio < 0.9:
-        think = f"{strong}, the strongest, has less than {weak}."
-    elif ratio < 1.1:
-        think = f"{strong} and {weak} have the same, whatever their weights."
-    raise Wrong(sent, _shown(right), _shown(found), think)
-
-
-def _shown(shares):
-    return ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
-
-
-def _same(sent, before, after, but, think):
-    """Rows change only to or from the servers that are named."""
-    moved = (before != after) & ~np.isin(before, list(but)) & ~np.isin(after, list(but))
-    among = f" other than {', '.join(but)}'s" if but else ""
-    equal(sent, f"rows that moved{among}:", 0, int(moved.sum()), think)
+    ports = range(40_000, 40_020)
+    at = {}
+    for port in ports:
+        goes("a packet from 192.0.2.1", to_vip(port), everybody, WHOSE)
+        what = f"a packet from {TESTER}"
+        at[port] = goes(what, to_vip(port, src=TESTER), tried, WHOSE)
+        what = f"a packet from 192.0.2.1, right after one from {TESTER}"
+        think = WRITTEN if program["active"][0] != active else WHOSE
+        goes(what, to_vip(port), everybody, think)
+    equal(f"20 connections of {TESTER}'s, {state}", "servers that have some:", 2,
+          len(set(at.values())), ROW)  # fmt: skip
+    for other in ("192.0.2.98", "192.0.3.99", "99.2.0.192", "192.0.2.1"):
+        goes(f"a packet from {other}", to_vip(src=other), everybody, WHOSE)
+    for port in ports:
+        quoted = IP(src=VIP, dst=TESTER) / TCP(sport=80, dport=port)
+        error = Ether(dst=LB, src=CLIENT) / IP(src="203.0.113.9", dst=VIP) / ICMP(type=3, code=4)
+        what = f"an ICMP error about a connection of {TESTER}'s"
+        to = goes(what, error / Raw(bytes(quoted)), tried, QUOTES)
+        equal(what, "handed to", at[port], to, QUOTES)
+    for what, packet in others().items():
+        expect(program, what, packet, PASS, "That is no business of the balancer's.")
