@@ -16,7 +16,7 @@ from ..program import Program, Run
 from ..topologies import VIP
 from . import TX, Wrong
 
-# As topologies.balanced() has them; the client's last, who is no server.
+# As topologies.balanced() has them.
 LB = "02:00:00:00:03:00"
 SERVERS = {f"s{number}": f"02:00:00:00:{number + 3:02x}:00" for number in range(1, 6)}
 CLIENT = "02:00:00:00:01:00"
@@ -97,40 +97,42 @@ def datagram(sport: int = 40_000) -> Packet:
     return Ether(dst=LB, src=CLIENT) / IP(dst=VIP) / UDP(sport=sport, dport=53) / b"question"
 
 
-def handed(
-    program: Program, what: str, packet: Packet | bytes, think: str, own: str = LB
-) -> tuple[str, Run]:
-    """Run a program on a packet that it must hand to a server; returns to which, and the run.
+def handed(program: Program, what: str, packet: Packet | bytes, think: str) -> str:
+    """Run a program at lb on a packet that it must hand to a server; returns to which.
 
     Args:
         program: the reader's.
         what: the packet in words.
         packet: what goes in.
         think: the thought for those whose program does not send it.
-        own: the MAC address of the host that runs the program.
     """
     run = program.run(packet)
     sent = f"{what} ({len(run.before)} bytes)"
     if run.verdict != TX:
         raise Wrong(sent, "XDP_TX, to a server", run.verdict, think)
-    dst, src = (NAMES.get(mac, mac) for mac in _addresses(run.after))
-    if dst not in SERVERS:
-        raise Wrong(sent, "XDP_TX, to the MAC address of a server", f"XDP_TX, to {_whose(dst)}",
-                    NOT_OURS)  # fmt: skip
-    if src != NAMES[own]:
-        raise Wrong(sent, f"XDP_TX, from {_whose(NAMES[own])}", f"XDP_TX, from {_whose(src)}",
+    name, src = _receiver(run, sent), NAMES.get(mac := run.after[6:12].hex(":"), mac)
+    if src != "lb":
+        raise Wrong(sent, "XDP_TX, from lb's own MAC address", f"XDP_TX, from {_whose(src)}",
                     TEACHES)  # fmt: skip
+    _only_addresses_change(run, sent)
+    return name
+
+
+def _receiver(run: Run, sent: str) -> str:
+    """The server to whose MAC address a frame goes."""
+    name = NAMES.get(mac := run.after[:6].hex(":"), mac)
+    if name not in SERVERS:
+        raise Wrong(sent, "XDP_TX, to the MAC address of a server", f"XDP_TX, to {_whose(name)}",
+                    NOT_OURS)  # fmt: skip
+    return name
+
+
+def _only_addresses_change(run: Run, sent: str) -> None:
     wanted = run.after[:12] + run.before[12:]
     if run.after != wanted:
         differs = [one for one in compare(wanted, run.after) if one.changed]
         raise Wrong(sent, "XDP_TX, with other MAC addresses and nothing else new",
                     "XDP_TX, with more that is new", ABOVE, differs)  # fmt: skip
-    return dst, run
-
-
-def _addresses(ether: bytes) -> tuple[str, str]:
-    """Destination and source of a frame."""
-    return ether[:6].hex(":"), ether[6:12].hex(":")
 
 
 def _whose(name: str) -> str:
@@ -158,22 +160,13 @@ def handed_on(run: Run, sent: str, own: str) -> str:
         sent: the packet in words.
         own: the MAC address of the host that ran the program.
     """
-    dst, src = _addresses(run.after)
-    name = NAMES.get(dst, dst)
-    if name not in SERVERS:
-        raise Wrong(sent, "XDP_TX, to the MAC address of a server", f"XDP_TX, to {_whose(name)}",
-                    NOT_OURS)  # fmt: skip
+    name, src = _receiver(run, sent), run.after[6:12].hex(":")
     if name == NAMES[own]:
-        raise Wrong(sent, f"XDP_PASS at {name}", f"XDP_TX from {name} to {name} itself",
-                    BACK)  # fmt: skip
+        raise Wrong(sent, f"XDP_PASS at {name}", f"XDP_TX from {name} to {name} itself", BACK)
     if int(src[:2], 16) & 1:
-        raise Wrong(sent, "XDP_TX, from a MAC address", f"XDP_TX, from {src}", GROUP)
+        raise Wrong(sent, "XDP_TX, from a host's MAC address", f"XDP_TX, from {src}", GROUP)
     if src == ROUTER:
         raise Wrong(sent, "XDP_TX, from another MAC address than the router's",
                     f"XDP_TX, from {src}", FROM_ROUTER)  # fmt: skip
-    wanted = run.after[:12] + run.before[12:]
-    if run.after != wanted:
-        differs = [one for one in compare(wanted, run.after) if one.changed]
-        raise Wrong(sent, "XDP_TX, with other MAC addresses and nothing else new",
-                    "XDP_TX, with more that is new", ABOVE, differs)  # fmt: skip
+    _only_addresses_change(run, sent)
     return name

@@ -141,7 +141,7 @@ CUT = "There is no whole IPv4 header in it: leave it to the stack."
 
 def check(program):
     tell(program, "s3")
-    to, _ = handed(program, "TCP for the VIP", to_vip(), SENDS)
+    to = handed(program, "TCP for the VIP", to_vip(), SENDS)
     equal("TCP for the VIP", "handed to", "s3", to, WHO)
     for what, packet in others().items():
         expect(program, what, packet, PASS, OURS)
@@ -151,5 +151,5 @@ def check(program):
     handed(program, "UDP for the VIP", datagram(), "It goes to the server, whatever it carries.")
     tell(program, "s5")
     what = "TCP for the VIP, with s5 in the map"
-    to, _ = handed(program, what, to_vip(), SENDS)
+    to = handed(program, what, to_vip(), SENDS)
     equal(what, "handed to", "s5", to, WHO)

@@ -127,7 +127,7 @@ def check(program):
             raise Wrong(sent, _shown(right), _shown(found), think or _thought(right, found))
 
     def count(packet, times=1):
-        place = names.index(handed(program, "TCP for the VIP", packet, SENDS)[0])
+        place = names.index(handed(program, "TCP for the VIP", packet, SENDS))
         right[place] = right.get(place, 0) + times
         return place
 

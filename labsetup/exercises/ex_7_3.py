@@ -138,7 +138,7 @@ def _try(program, active, everybody, tried):
     table = {everybody: "the table that everybody has", tried: "the table that is to be tried"}
 
     def goes(what, packet, wanted, think):
-        to, _ = handed(program, f"{what}, {state}", packet, SENDS)
+        to = handed(program, f"{what}, {state}", packet, SENDS)
         if to not in wanted:
             found = next((words for servers, words in table.items() if to in servers), "neither")
             raise Wrong(f"{what}, {state}", f"handed to {' or '.join(wanted)}",

@@ -136,15 +136,15 @@ def check(program):
     names = list(SERVERS)
     rest = [name for name in names if name != "s3"]
     tell(program, *names)
-    at = {port: handed(program, "a SYN", to_vip(port, flags="S"), SENDS)[0] for port in PORTS}
+    at = {port: handed(program, "a SYN", to_vip(port, flags="S"), SENDS) for port in PORTS}
 
     def follows(what, port, wanted, think, packet=None):
-        to, _ = handed(program, what, packet or to_vip(port), think)
+        to = handed(program, what, packet or to_vip(port), think)
         equal(what, "handed to", wanted, to, think)
 
     for port in PORTS:
         what = "the second packet of a connection"
-        to, _ = handed(program, what, to_vip(port), SENDS)
+        to = handed(program, what, to_vip(port), SENDS)
         think = STAYS
         if to != at[port] and to == at[PORTS[-1]]:
             think = "It went where another connection of that client did. What tells them apart?"
@@ -157,7 +157,7 @@ def check(program):
     draining = [port for port in PORTS if at[port] == "s3"]
     for port in draining:
         what = "a packet of a connection of s3's, which was taken out of the table"
-        to, _ = handed(program, what, to_vip(port), SENDS)
+        to = handed(program, what, to_vip(port), SENDS)
         if to != "s3":
             told = f"handed to {to}: it left its server"
             raise Wrong(what, "handed to s3", told, _memory(program, names.index(to)))
@@ -165,14 +165,14 @@ def check(program):
     error = Ether(dst=LB, src=CLIENT) / IP(src="203.0.113.9", dst=VIP) / ICMP(type=3, code=4)
     follows("an ICMP error about it", 0, "s3", STAYS, error / Raw(bytes(quoted)))
     for port in range(41_000, 41_040):
-        to, _ = handed(program, "the SYN of a new connection", to_vip(port, flags="S"), SENDS)
+        to = handed(program, "the SYN of a new connection", to_vip(port, flags="S"), SENDS)
         if to == "s3":
             raise Wrong("the SYN of a new connection", "handed to one of the others",
                         "handed to s3", NEW)  # fmt: skip
         follows("its next packet", port, to, STAYS)
     again = draining[0]
     what = "a SYN from ports that a connection of s3's used before"
-    to, _ = handed(program, what, to_vip(again, flags="S"), SENDS)
+    to = handed(program, what, to_vip(again, flags="S"), SENDS)
     if to == "s3":
         raise Wrong(what, "handed to one of the others", "handed to s3", REUSED)
     follows("its next packet, which goes where its own SYN went", again, to, AFTER)
@@ -180,7 +180,7 @@ def check(program):
     fill(program, names, rest)
     for port in draining[1:3]:
         what = "a packet of a connection of s3's, which is switched off"
-        to, _ = handed(program, what, to_vip(port), DEAD)
+        to = handed(program, what, to_vip(port), DEAD)
         if to == "s3":
             raise Wrong(what, "handed to one of the others", "handed to s3", DEAD)
     _really(program)

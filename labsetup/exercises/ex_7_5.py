@@ -14,6 +14,8 @@ Five servers behind `lb`, which runs `lb_table`: `net = exhibit(4)` takes you in
 - `"wrong MAC address"`: of s3, in the map `servers`
 - `"a server without the VIP"`
 - `"checksum offload"`: on at every interface
+
+Your function returns a diagnosis for each room.
 """
 NAME = "findings"
 STARTER = """def findings():

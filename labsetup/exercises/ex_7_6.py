@@ -229,15 +229,15 @@ def check(program):
 
 
 def _one_connection(program):
-    first, _ = handed(program, "TCP for the VIP", to_vip(), SENDS)
-    found = {handed(program, "TCP for the VIP", to_vip(), SENDS)[0] for _ in range(20)}
+    first = handed(program, "TCP for the VIP", to_vip(), SENDS)
+    found = {handed(program, "TCP for the VIP", to_vip(), SENDS) for _ in range(20)}
     equal("the same packet, 20 times", "handed to", first, ", ".join(sorted(found)), ONE)
     for number in range(1, 6):
         more = to_vip(id=number * 77, ttl=60 + number, tos=number) / Raw(bytes(number * 100))
         more[TCP].seq, more[TCP].window = number * 1000, 4096 + number
         for flags in ("A", "PA", "FA"):
             more[TCP].flags = flags
-            to, _ = handed(program, "the next packet of the connection", more, SENDS)
+            to = handed(program, "the next packet of the connection", more, SENDS)
             equal("the next packet of the connection", "handed to", first, to, ONE)
 
 
@@ -246,7 +246,7 @@ def _frames(net, flows):
 
 
 def _servers(program, clients):
-    return [handed(program, "a SYN", one, SENDS)[0] for one in clients]
+    return [handed(program, "a SYN", one, SENDS) for one in clients]
 
 
 def _fair(program, what, clients):
@@ -262,22 +262,22 @@ def _fair(program, what, clients):
 def _what_else(program):
     handed(program, "UDP for the VIP", datagram(), "It goes to a server, whatever it carries.")
     for port in range(40_000, 40_010):
-        at, _ = handed(program, "TCP for the VIP", to_vip(port), SENDS)
+        at = handed(program, "TCP for the VIP", to_vip(port), SENDS)
         quoted = IP(src=VIP, dst="192.0.2.1") / TCP(sport=80, dport=port)
         error = IP(src="203.0.113.9", dst=VIP) / ICMP(type=3, code=4) / Raw(bytes(quoted))
         what = f"an ICMP error about a packet of the connection at {at}"
-        to, _ = handed(program, what, Ether(dst=LB, src=CLIENT) / error, SENDS)
+        to = handed(program, what, Ether(dst=LB, src=CLIENT) / error, SENDS)
         equal(what, "handed to", at, to, QUOTES)
         options = to_vip(port, options=b"\x01" * 4)
-        to, _ = handed(program, "a packet with IP options", options, SENDS)
+        to = handed(program, "a packet with IP options", options, SENDS)
         equal(f"a packet with IP options, of the connection at {at}", "handed to", at, to, ONE)
     for number in range(1, 11):
         ip = {"src": f"203.0.113.{number}", "dst": VIP, "proto": 17, "id": number}
         head = Ether(dst=LB, src=CLIENT)
         first = head / IP(**ip, flags="MF") / Raw(bytes(datagram()[IP].payload) + bytes(7))
         later = head / IP(**ip, frag=3) / Raw(b"the rest")
-        at, _ = handed(program, "the first fragment of a datagram", first, SENDS)
-        to, _ = handed(program, "its second fragment", later, SENDS)
+        at = handed(program, "the first fragment of a datagram", first, SENDS)
+        to = handed(program, "its second fragment", later, SENDS)
         equal("the second fragment of a datagram", "handed to", at, to, FRAGMENTS)
 
 

@@ -14,6 +14,8 @@ and live, and nobody notices anything. Then the router has its next hops in anot
 - `"a server left out"`: of one server's table
 - `"no program"`: at one server
 - `"checksum offload"`: on at every interface
+
+Your function returns a diagnosis for each room.
 """
 NAME = "causes"
 STARTER = """def causes():
