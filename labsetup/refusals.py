@@ -42,7 +42,7 @@ REFUSALS = (
         "before reading, compare the end of what is read with data_end",
     ),
     (
-        r"pkt_end",
+        r"(?:mem access '|arithmetic on )pkt_end",
         "it reads at data_end, or does arithmetic with it",
         "data_end is only for comparing: move the other pointer, and compare it with data_end",
     ),

@@ -136,7 +136,7 @@ def diagnosed(number: str, diagnoses: Any) -> None:
             continue
         suspect = hall.failure(said)
         if suspect is None:
-            think = f"exhibit({room}) builds it. Where do packets come in, and not go out again?"
+            think = f"exhibit({room}) builds it. Look round there before you judge."
             raise Wrong(f"room {room}", f"one of {offered}", f"{said!r}", think)
         seen = suspect.look(exhibit(room))
         think = "So it is not that. What do you see in its place, and which failure leaves that?"
