@@ -9,7 +9,7 @@ BPF_ARRAY(settings, struct config, 1);
 BPF_ARRAY(servers, struct server, 1024);
 BPF_ARRAY(tables, struct table, 2);
 BPF_ARRAY(active, u32, 1);
-BPF_TABLE("lru_hash", struct five_tuple, u32, flows, 16384); /* the oldest is forgotten first */
+BPF_TABLE("lru_hash", struct five_tuple, u32, flows, 16384); /* what rests longest goes first */
 
 /* Flags of a TCP header that is there as a whole; of anything else, 0. */
 static __always_inline u8 tcp_flags(struct packet *pkt)

@@ -12,7 +12,7 @@ int lb_random(struct xdp_md *ctx)
 	parse(ctx, &pkt);
 	int first = 0;
 	struct config *config = settings.lookup(&first);
-	if (!config || !for_vip(&pkt, config))
+	if (!config || !config->servers || !for_vip(&pkt, config))
 		return XDP_PASS;
 
 	u32 place = bpf_get_prandom_u32() % config->servers;

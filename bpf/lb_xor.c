@@ -23,7 +23,7 @@ int lb_xor(struct xdp_md *ctx)
 	parse(ctx, &pkt);
 	int first = 0;
 	struct config *config = settings.lookup(&first);
-	if (!config || !for_vip(&pkt, config))
+	if (!config || !config->servers || !for_vip(&pkt, config))
 		return XDP_PASS;
 
 	struct five_tuple flow;

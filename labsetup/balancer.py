@@ -51,6 +51,8 @@ class Balancer:
             servers: names of the servers to use; all that have the VIP when None.
             at: where to attach it; lb's eth0 when None.
         """
+        if key is not None and not (len(np.shape(key)) == 1 and len(key) == 2):
+            raise LabError(f"a key is two numbers, such as (2024, 204), not {key!r}")
         self.program = Program(program) if isinstance(program, str) else program
         self.gone: set[str] = set()
         self.net, self.servers = net, list[str]()
@@ -72,14 +74,17 @@ class Balancer:
         self.program.attach(self._at)
 
     def use(self, *servers: str) -> None:
-        """From now on spread flows over these servers.
+        """From now on spread flows over these servers, given by name.
 
         With a table this is one step: a packet finds the old servers or the new, no mixture.
         """
-        unknown = [name for name in servers if name not in self._places]
+        unknown = [name for name in servers if name not in list(self._places)]
         if unknown:
             has = ", ".join(self._places)
-            raise LabError(f"{unknown[0]} is no server of this network; it has: {has}")
+            raise LabError(
+                f'use() takes names of servers, as in use("s1", "s2"), and this network has {has}: '
+                f"{unknown[0]!r} is none of them"
+            )
         wanted = [name for name in self._places if name in servers]
         with self._lock:
             if self._told == (wanted, self.gone):
@@ -129,7 +134,8 @@ class Balancer:
         return rows(tuple(self._places[name] for name in self.servers), tuple(self.servers))
 
     def __repr__(self) -> str:
-        return f"{self.program.name} at {self._at.host.name}: {', '.join(self.servers) or 'nobody'}"
+        where = self._at.host.name if self._at in self.program.places else "no interface any more"
+        return f"{self.program.name} at {where}: {', '.join(self.servers) or 'nobody'}"
 
 
 class Peers(dict[str, Balancer]):
@@ -151,9 +157,13 @@ class Peers(dict[str, Balancer]):
             capture: let `record` and `journey` see what the programs do.
         """
         key = key or (secrets.randbits(64), secrets.randbits(64))
-        for name in net.vip_hosts:
-            loaded = Program(program, capture=capture)
-            self[name] = Balancer(net, loaded, key, at=net.hosts[name].eth0)
+        try:
+            for name in net.vip_hosts:
+                loaded = Program(program, capture=capture)
+                self[name] = Balancer(net, loaded, key, at=net.hosts[name].eth0)
+        except BaseException:  # interrupted: half of them would be worse than none
+            self.detach()
+            raise
 
     def use(self, *servers: str, gone: Collection[str] = ()) -> None:
         """Tell every server, one after the other, who shares the VIP from now on.

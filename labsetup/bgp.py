@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import Template
+from weakref import WeakKeyDictionary
 
 from . import sandbox
 from .hosts import Background, Network, Result
@@ -54,6 +55,9 @@ protocol bgp router$version {
 """)
 
 
+_speaking: WeakKeyDictionary[Network, Bgp] = WeakKeyDictionary()  # who has the control sockets
+
+
 class Bgp:
     """The servers' and the router's BIRD, one on each host; they end with the notebook.
 
@@ -80,6 +84,9 @@ class Bgp:
                 "BIRD is not installed, which speaks BGP; type: apt-get install bird2 && "
                 "systemctl disable --now bird (the lab starts its own)"
             )
+        if net in _speaking:
+            _speaking[net].stop()
+        _speaking[net] = self
         sandbox.private_folder(FOLDER)
         set_hash(self._router, policy)
         self._router.run("ip nexthop flush")
@@ -142,7 +149,10 @@ class Bgp:
         while time.monotonic() < begun + timeout:
             for bird in self._birds.values():
                 if not bird.running:
-                    raise LabError(f"«{bird.command}» has ended; it said: {bird.output.strip()}")
+                    raise LabError(
+                        f"«{bird.command}» has ended; it said: {bird.output.strip() or 'nothing'}. "
+                        "Make it anew: bgp = Bgp(net)"
+                    )
             # The question also wakes BIRD, which may sleep for 3 s over what it just learned.
             sessions = self._birdc(self._router.name, "show bfd sessions").output
             watched = set(re.findall(r"^(\S+) +\S+ +Up ", sessions, re.MULTILINE))

@@ -268,6 +268,7 @@ class Comparison(dict[str, Figures]):
             bars = axes.barh(names, [self.cost(name, base) for name in names], color=show.SERIES[0])
             axes.bar_label(bars, fmt="%.2f", padding=3)
             axes.invert_yaxis()
+            axes.grid(axis="y", visible=False)
             axes.set_xlabel(f"CPU time a request, {base} = 1")
 
         return show.plot(draw, f"CPU time a request by {', '.join(names)}, as shares of {base}")

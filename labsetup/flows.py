@@ -214,7 +214,7 @@ class Connections:
         if vip is None:
             raise LabError(f"this network has no {'IPv6' if ipv6 else 'IPv4'} VIP")
         if not (isinstance(number, int) and 1 <= number <= 10_000):
-            raise LabError(f"Connections() takes 1 to 10,000 of them, not {number}")
+            raise LabError(f"Connections() takes 1 to 10,000 of them, not {number!r}")
         _make_room(2 * number + 200)
         self._net, self._wait = net, wait
         for service in services(net, port).values():

@@ -388,6 +388,7 @@ class Host:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
+                start_new_session=True,  # an interrupted cell must not end what runs beside it
             )
         self._children = [child for child in self._children if child.poll() is None] + [process]
         return f"ip netns exec {self.name} {shlex.join(words)}", process

@@ -164,7 +164,8 @@ REFUSALS = (
 # Lines of the verifier's log that say what it had in mind, not what is wrong.
 THOUGHTS = re.compile(
     r"processed|verification|stack depth|HINT|lib|cur state|old state|from \d+ to|last_idx|regs=|"
-    r"parent|caller|callee|frame\d|mark_precise|R\d+=|R\d+_w=|Running|func#\d|bpf: Failed to load"
+    r"parent|caller|callee|frame\d|mark_precise|R\d+=|R\d+_w=|Running|func#\d|"
+    r"bpf: Failed to load|Program too large"
 )
 
 

@@ -130,6 +130,8 @@ def router_of(net: Network) -> Host:
 
 
 def known(net: Network, servers: Sequence[str] | None) -> list[str]:
+    if isinstance(servers, str):
+        raise LabError(f'servers come as a list, as in ["{servers}"]')
     names = list(net.vip_hosts) if servers is None else list(servers)
     for name in names:
         if name not in net.vip_hosts:

@@ -565,7 +565,7 @@ class Watch:
         for (name, values), colour, mark in zip(self.values.items(), SERIES, MARKS, strict=False):
             axes.plot(self.times, values, color=colour, marker=mark, markersize=4, label=name)
         axes.set_xlabel("seconds")
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 
     def picture(self) -> Picture:
         """The readings so far."""

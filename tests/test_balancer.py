@@ -179,8 +179,12 @@ def test_no_server_at_all(net):
 
 def test_what_a_balancer_does_not_take(net):
     lb = Balancer(net, "lb_table", KEY)
-    with pytest.raises(LabError, match="s9 is no server of this network; it has: s1, s2"):
+    with pytest.raises(LabError, match="s1, s2, s3, s4, s5: 's9' is none of them"):
         lb.use("s1", "s9")
+    with pytest.raises(LabError, match=r"\['s1'\] is none of them"):
+        lb.use(["s1"])
+    with pytest.raises(LabError, match="a key is two numbers"):
+        Balancer(net, "lb_table", 2024)
     assert lb.servers == ALL
     with pytest.raises(LabError, match="interval"):
         HealthChecks(lb, interval=0)
