@@ -5,7 +5,7 @@ from . import diagnosed
 TITLE = "The museum, rooms 7 to 9"
 TEXT = """
 Four servers with `to_owner`, nobody in front: rooms 7, 8 and 9. In some of them connections open
-and live, and nobody notices anything. Then the router has its next hops in another order:
+and live, until the router has its next hops in another order:
 `ecmp(net, ["s4", "s3", "s2", "s1"])`.
 
 **Find out what is wrong in each.** It is one of
@@ -95,19 +95,18 @@ ALTERNATIVES = {
 
 
 def causes():
-    found = {8: "checksum offload"}  # connections do not even open there
-    for room in (7, 9):
-        net, odd = exhibit(room), 0
-        for sport in range(60):
-            owners = set()
-            for name in net.vip_hosts:
-                eth0 = net.hosts[name].eth0
-                packet = Ether(dst=eth0.mac) / IP(dst=VIP) / TCP(sport=sport, dport=80)
-                run = eth0.ours.program.run(packet)
-                owners.add(eth0.mac if run.verdict == "XDP_PASS" else Ether(run.after).dst)
-            odd += len(owners) > 1
-        found[room] = "another key" if odd > 30 else "a server left out"
-    return found
+    net, odd = exhibit(9), 0
+    for sport in range(60):
+        owners = set()
+        for name in net.vip_hosts:
+            eth0 = net.hosts[name].eth0
+            packet = Ether(dst=eth0.mac) / IP(dst=VIP) / TCP(sport=sport, dport=80)
+            run = eth0.ours.program.run(packet)
+            owners.add(eth0.mac if run.verdict == "XDP_PASS" else Ether(run.after).dst)
+        odd += len(owners) > 1
+    some, nearly_all = "a server left out", "another key"
+    last, first = (nearly_all, some) if odd > 30 else (some, nearly_all)
+    return {7: first, 8: "checksum offload", 9: last}
 """,
 }
 
