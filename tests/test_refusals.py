@@ -298,6 +298,16 @@ def test_the_same_from_another_kernel(said):
     assert ELSEWHERE[said] in meaning(said)
 
 
+def test_what_the_log_names_in_passing_is_not_what_is_wrong():
+    """Behind a jump the verifier may list all that it knows; data_end may be among it."""
+    log = """33: (15) if r2 == 0x81 goto pc+13 47: R0=0 R2=129 R10=fp0 fp-48=pkt_end()
+41: (61) r1 = *(u32 *)(r0 +12)
+invalid access to map value, value_size=12 off=12 size=4
+R0 min value is outside of the allowed memory range
+"""
+    assert meaning(log).startswith("the map's values have 12 bytes")
+
+
 def test_the_last_words_are_those_that_say_what_is_wrong():
     log = (
         "0: R1=ctx() R10=fp0\n0: (85) call bpf_ktime_get_ns#5\ninfinite loop detected at insn 1\n"
