@@ -299,8 +299,8 @@ def test_the_same_from_another_kernel(said):
 
 
 def test_what_the_log_names_in_passing_is_not_what_is_wrong():
-    """Where two ways meet, the verifier lists every register; data_end may be in one of them."""
-    log = """from 35 to 41: R0=map_value(off=0,ks=4,vs=12,imm=0) R2_w=pkt_end(off=0,imm=0) R10=fp0
+    """Behind a jump the verifier may list all that it knows; data_end may be among it."""
+    log = """33: (15) if r2 == 0x81 goto pc+13 47: R0=0 R2=129 R10=fp0 fp-48=pkt_end()
 41: (61) r1 = *(u32 *)(r0 +12)
 invalid access to map value, value_size=12 off=12 size=4
 R0 min value is outside of the allowed memory range
