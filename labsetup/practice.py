@@ -147,6 +147,8 @@ def _judged(exercise: Exercise, answer: Any, expendable: bool = True) -> Reply:
 
 def _made(exercise: Exercise, answer: Any, expendable: bool) -> Any:
     """A fresh program with empty maps, or the function."""
+    if isinstance(answer, Program) and exercise.suffix == ".py":
+        raise LabError(f"{exercise.id} is answered in Python: def {exercise.name}(...)")
     if isinstance(answer, Program):
         return Program(answer.name, answer.source, expendable=expendable)
     if callable(answer):
@@ -362,6 +364,7 @@ def xdp(line: str, cell: str) -> None:
     try:
         program = Program(name, "\n" + cell)
     except BuildError:
+        get_ipython().user_ns.pop(name, None)  # an older one must not pass for this one
         if exercise:
             _record(exercise, ok=False)
         raise

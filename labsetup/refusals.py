@@ -26,10 +26,10 @@ REFUSALS = (
     ),
     (
         r"invalid access to packet, off=-?\d+ size=\d+, R\d+\(id=[1-9]\d*,",
-        "it reads the packet at a place that depends on a number, and nothing proves that the "
-        "packet reaches that far",
-        "add the number to the pointer first, and then compare the sum with data_end; a number "
-        "that may be large needs a mask, such as & 0xff, before it is added",
+        "it reads the packet at a place that depends on a number, such as a header's length, and "
+        "nothing proves that the packet reaches that far",
+        "compare the end of what is read with data_end, after the number was added; a number that "
+        "may be large needs a mask, such as & 0xff, before it is added",
     ),
     (
         r"invalid access to packet, off=(\d+) size=\d+, R\d+\(id=0,off=-?\d+,r=(\d+)\)",
@@ -75,8 +75,9 @@ REFUSALS = (
     (
         r"invalid (?:write to|indirect access to|access to|zero-sized read from) stack|"
         r"invalid stack type|invalid read from stack R\d+ off[= ]-?\d+ size=\d+",
-        "it goes beyond the end of a local variable",
-        "give the helper sizeof(variable) as the length, and keep the index inside",
+        "it goes beyond the end of a local variable, or of a key or value that is too small",
+        "give a key the type that the map has, a helper sizeof(variable) as the length, and keep "
+        "an index inside",
     ),
     (
         r"misaligned (?:stack|context|value|packet) access",
@@ -115,8 +116,8 @@ REFUSALS = (
     ),
     (
         r"last insn is not an exit|jump out of range|unreachable insn|subprog",
-        "it calls a function of its own that the compiler did not put in its place",
-        "write static __always_inline before that function",
+        "it calls a function that is not part of the program",
+        "write static __always_inline before one of your own; there is no C library, no printf",
     ),
     (
         r"R\d+ type=\w+ expected=",
@@ -130,8 +131,9 @@ REFUSALS = (
     ),
     (
         r"invalid mem access '(?:scalar|inv)'",
-        "it uses a number as an address",
-        "begin with (void *)(long)ctx->data, and keep pointers in pointer variables",
+        "it uses a number as an address, or a pointer that may be NULL",
+        "begin with (void *)(long)ctx->data, keep pointers in pointer variables, and ask "
+        "if (pointer) where one may be NULL",
     ),
     (
         r"invalid bpf_context access|dereference of modified ctx|only read from bpf_array",

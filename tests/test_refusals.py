@@ -57,7 +57,7 @@ VERIFIER = {
     "a place that depends on a number": (
         ETHERNET + "u8 *byte = data;\nif (data + 200 > data_end) return XDP_PASS;\n"
         "return byte[eth->h_source[0]] ? XDP_DROP : XDP_PASS; // here",
-        "add the number to the pointer first",
+        "after the number was added",
     ),
     "data_end read": (
         PACKET + "u8 *end = data_end;\nreturn *end ? XDP_DROP : XDP_PASS; // here",
@@ -86,7 +86,7 @@ VERIFIER = {
     "beyond a local variable": (
         "char text[8] = {};\nbpf_probe_read_kernel(text, 64, (void *)8); // here\n"
         "return text[5] ? XDP_DROP : XDP_PASS;",
-        "give the helper sizeof(variable)",
+        "a helper sizeof(variable)",
     ),
     "an atomic addition to a misaligned number": (
         "u32 key = 0; struct name *name = names.lookup(&key);\n"

@@ -23,7 +23,7 @@ STARTER_SAYS = "XDP_PASS"
 HINTS = (
     "Which lines of the table end with a packet that the stack never sees?",
     "There are two. One of them is the verdict of a program that failed.",
-    "Take the one of lesson 02, and change nothing else.",
+    "Take the other one, in the second line of the table, and change nothing else.",
 )
 SOLUTION = STARTER.replace("XDP_PASS; /* your verdict */", "XDP_DROP;")
 COMPARE = "Is your verdict a name or a number? Which one would you want to read in a year?"

@@ -10,11 +10,11 @@ from . import Wrong
 
 TITLE = "The right end"
 TEXT = """
-Three hosts in a row this time: the client, `middle`, and the server. You want a program to meet
+Three hosts in a row, `client eth0 - eth0 middle eth1 - eth0 server`. You want a program to meet
 what the **client sends to middle**, and nothing that middle sends to the client.
 
-**Say at which interface** it must be attached. `net` has `net.client.eth0`, `net.middle.eth0`,
-`net.middle.eth1` and `net.server.eth0`; client and `middle` are linked by their `eth0`.
+**Say at which interface** it must be attached. The check builds that network and hands it to
+`place`; the `net` above is another one.
 """
 NAME = "place"
 STARTER = """def place(net):

@@ -6,7 +6,7 @@ from . import ABORTED, DROP, PASS, expect, expect_each
 TITLE = "No ARP"
 TEXT = """
 The server that nobody could find: **drop ARP, and nothing else.** Its EtherType has the name
-`ETH_P_ARP`. A frame too short for its header goes on to the stack.
+`ETH_P_ARP`.
 """
 NAME = "no_arp"
 STARTER = """#include "xdp.h"

@@ -36,7 +36,8 @@ STARTER_SAYS = "it reads the packet at offset 22, and has proved that 14 bytes a
 HINTS = (
     "The Ethernet header has 14 bytes, and the comparison proves that they are there. Which bytes "
     "does ip->ttl need?",
-    "Each header needs a comparison of its own, before the first read of it.",
+    "Each header needs a comparison of its own, before the first read of it: of a pointer with "
+    "data_end, since the verifier does not follow a comparison of lengths.",
     "The same two lines as for eth, with ip, right after the pointer is set.",
 )
 SOLUTION = STARTER.replace(
@@ -47,7 +48,10 @@ SOLUTION = STARTER.replace(
 COMPARE = (
     "One comparison for both headers, ahead of all reads, would do as well. Which reads better?"
 )
-NEXT = "Take the comparison of eth out, and leave that of ip. Does the verifier mind? Why not?"
+NEXT = (
+    "Move the comparison of ip up, before the first read of eth, and take that of eth out. Does "
+    "the verifier mind? Why not?"
+)
 
 CHECK = "if ((void *)(ip + 1) > data_end)"
 NEAR_MISSES = {

@@ -9,7 +9,7 @@ TEXT = """
 
 `headers.h` brings `struct udphdr`, with `source` and `dest`, and `IPPROTO_UDP`. UDP begins where
 IPv4 ends: `ip->ihl` is the length of the IPv4 header in words of four bytes, 5 for most packets and
-more with options. A number from a packet may be added to a `void *`; compare after adding.
+more with options. To go on by bytes, make a pointer a `void *` before you add.
 """
 NAME = "no_dns"
 STARTER = """#include "headers.h"
@@ -36,8 +36,9 @@ int no_dns(struct xdp_md *ctx)
 STARTER_SAYS = "a DNS question"
 HINTS = (
     "Three steps: is it UDP? Where does it begin, and is it all there? Which port is it for?",
-    "struct udphdr *udp = (void *)ip + ip->ihl * 4; and then the comparison, with udp + 1.",
     "A port has two bytes in the packet: what does drop_icmp put around such a constant?",
+    "ip + 20 is 20 headers further on, (void *)ip + 20 is 20 bytes. And ihl counts words of four "
+    "bytes. After adding, compare, with udp + 1.",
 )
 SOLUTION = STARTER.replace(
     "	/* your code */\n",
@@ -76,7 +77,7 @@ NEAR_MISSES = {
     "all UDP": ([("udp->dest == htons(53)", "udp->dest")], "another port"),
     "no bounds check": (
         [("	if ((void *)(udp + 1) > data_end)\n		return XDP_PASS;\n", "")],
-        "compare the sum with data_end",
+        "compare the end of what is read with data_end",
     ),
     "the first byte of the port only": (
         [("udp->dest == htons(53)", "*((u8 *)&udp->dest + 1) == 53")], "another port",

@@ -8,7 +8,8 @@ TEXT = """
 A per-CPU map of packets by protocol reads like a dict from Python: `{1: copies, 17: copies}`, with
 the protocol's number as the key and, as its value, one number for each CPU.
 
-**Return how many packets there were altogether**, of all protocols and on all CPUs.
+**Return how many packets there were altogether**, of all protocols and on all CPUs. The check hands
+your function such maps, made up, of machines with more CPUs and fewer.
 """
 NAME = "packets"
 STARTER = """def packets(counters):

@@ -42,7 +42,8 @@ STARTER_SAYS = "pass, pass"
 HINTS = (
     "Count as icmp_count does. What is true of the count at every second packet?",
     "The count may be odd or even: *count & 1, or *count % 2. Do you ask before adding, or after?",
-    "Look up, check, add one; then if (*count % 2 == 0), XDP_DROP.",
+    "Look up, check, and u64 before = __sync_fetch_and_add(count, 1); which is the count from "
+    "before the addition. If it was odd, XDP_DROP.",
 )
 SOLUTION = STARTER.replace(
     "	/* your code */\n",

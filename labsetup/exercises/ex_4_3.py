@@ -11,7 +11,8 @@ A DNS question of type ANY, 255, is short, and the answer may be very long: atta
 **Drop DNS questions of type 255**, whatever name they ask for, and let all else go on.
 
 The type has two bytes and stands right behind the name: `\\3bad\\7example\\0`, then `\\0\\377`. The
-starter brings you to the first byte of the name. Names of up to 63 bytes are enough.
+starter brings you to the first byte of the name. Names of up to 63 bytes are enough, lengths
+counted and the last 0 not. The verifier wants a loop with a fixed number of turns.
 """
 NAME = "not_any"
 STARTER = """#include "parse.h"
@@ -156,6 +157,9 @@ CASES = [
     ("type 255, for the name www.example.org", IP() / asked(b"\3www" + GOOD, 255), DROP, WHERE),
     ("type 255, for a name of 40 bytes", IP() / asked(LONG, 255), DROP, TURNS),
     ("type 255, for a name of 63 bytes", IP() / asked(LONGEST, 255), DROP, TURNS),
+    ("type 255, for a name of 31 labels", IP() / asked(b"\1a" * 31 + b"\0", 255), DROP, TURNS),
+    ("a question of type 256 and class 255", IP() / asked(GOOD, 256, group=255), PASS,
+     "The name ended before. Does the search end there, too?"),
     ("type 255, for the root of all names", IP() / asked(b"\0", 255), DROP, "Its name is empty."),
     ("type 255, over IPv6", IPv6() / asked(GOOD, 255), DROP, "Over IPv6, too."),
     ("type 255, to another port", IP() / asked(GOOD, 255, port=80), PASS, "It is no DNS."),

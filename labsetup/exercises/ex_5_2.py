@@ -11,8 +11,8 @@ The TTL with which packets start betrays a system: 64 here, 128 or 255 there. A 
 **a TTL above 64 becomes 64, and the checksum of the IPv4 header stays right.** Every packet goes
 on.
 
-The program passed all tests. In production one packet in some hundreds is thrown away. **Find a
-packet for which it is wrong, and mend the program.**
+The program passed all tests. In production some packets are thrown away, one in hundreds. **Find
+one for which it is wrong, and mend the program.**
 """
 NAME = "same_ttl"
 STARTER = """#include "xdp.h"
@@ -38,8 +38,9 @@ int same_ttl(struct xdp_md *ctx)
 """
 STARTER_SAYS = "are wrong"
 HINTS = (
-    "Vary the id of a packet, and with it its checksum: same_ttl.run(IP(id=n, ttl=255) / ICMP()). "
-    "Which checksums come out wrong: large ones, or small ones?",
+    "Only the checksum decides, and id moves it. [n for n in range(14_500, 14_700) if 'wrong' in "
+    "repr(same_ttl.run(IP(id=n, ttl=255) / ICMP()))] finds some. What do their checksums before "
+    "have in common?",
     "The lesson's hasty made the same mistake: an addition of 16 bits throws its carry away. What "
     "does checksum.h do with it?",
     "Include checksum.h and use mended(), from htons(ip->ttl << 8) to htons(64 << 8), while the "

@@ -32,8 +32,9 @@ HINTS = (
     "fail, or one of them?",
     "law = account(net), then ten frames to 192.0.2.66, then law: where is the last interface that "
     "knows of them? If it is the server's, who says no there?",
-    "Frames that are missing at middle, TcpInCsumErrors at the server, and tcpdump with -e at the "
-    "server: each of the three gives one room away.",
+    "Frames that are missing at middle, TcpInCsumErrors at the server, and what "
+    "net.server.tcpdump('eth0', '-e icmp') says of MAC addresses: each of the three gives one room "
+    "away.",
 )
 SOLUTION = """def diagnoses():
     return {

@@ -154,7 +154,10 @@ def _shown(shares):
 def _thought(wanted, found):
     strong = max(wanted, key=wanted.get)
     if max(found.values()) < 1.25 * min(found.values()):
-        return "All have the same share. What does a weight change in a score?"
+        return (
+            "All have the same share. What does a weight change in a score? (A number of 64 bits "
+            "wraps round when it is multiplied.)"
+        )
     if found[strong] > wanted[strong]:
         return "The strong one gets more than its weight. How likely is it to win, and why?"
     return "The strong one gets less than its weight. How often does it take part?"

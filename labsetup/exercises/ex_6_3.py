@@ -48,7 +48,7 @@ HINTS = (
     "points to is not 0, and make the score.",
     "A score that is higher than the best so far is the new best, and its place the new winner. "
     "Both have to be kept.",
-    "lookup() wants the address of a u32: u32 place = i; The score is mixed(number ^ *seed).",
+    "seeds.lookup(&i) gives a pointer, or NULL. The score is mixed(number ^ *seed).",
 )
 SOLUTION = STARTER.replace(
     "	*winner = number % 16; /* your code */\n",

@@ -15,7 +15,7 @@ from .balancing import BROADCAST, CLIENT, KEY, LB, datagram, handed, others, to_
 
 TITLE = "From an empty file"
 TEXT = """
-**Write the balancer.** What is for the VIP and came to lb goes to a server; all else to the stack.
+**Write the balancer.** What came to lb for the VIP goes to a server; all else to the stack.
 
 - The packets of a connection go to one server, and so do errors about it.
 - Fragments of a packet stay together.
@@ -23,7 +23,7 @@ TEXT = """
 - When a server leaves, only its own connections move.
 
 `Balancer` fills the maps `settings` and `servers`, and also `tables` and `active` if your program
-has them; see the lesson, and `balance.h`. How you choose a server is up to you.
+has them; see the lesson, and `balance.h`. How you choose is up to you; 64 servers are enough.
 """
 NAME = "my_balancer"
 STARTER = """/* your balancer */
