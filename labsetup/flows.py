@@ -43,6 +43,16 @@ _loop: asyncio.AbstractEventLoop | None = None
 _ports = itertools.cycle(range(10_000, 32_000))
 
 
+def _forget_loop() -> None:
+    """In a child that a check forks there is no such thread: it needs one of its own."""
+    global _loop
+    _loop = None
+    _services.clear()
+
+
+os.register_at_fork(after_in_child=_forget_loop)
+
+
 def in_background(work: Coroutine[Any, Any, T]) -> Future[T]:
     """Start a coroutine in the loop's thread."""
     global _loop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-import select
+import selectors
 import socket
 import struct
 import time
@@ -296,11 +296,14 @@ class Capture(Sequence[Seen]):
         """
         end = time.monotonic() + limit
         taken = []
-        while self._sockets and time.monotonic() < end:
-            ready, _, _ = select.select(list(self._sockets), [], [], quiet)
-            if not ready:
-                break
-            taken += [(tap, *tap.recvmsg(65535, 128)) for tap in ready]
+        with selectors.DefaultSelector() as watched:
+            for tap in self._sockets:
+                watched.register(tap, selectors.EVENT_READ)
+            while self._sockets and time.monotonic() < end:
+                ready = [key.fileobj for key, _ in watched.select(quiet)]
+                if not ready:
+                    break
+                taken += [(tap, *tap.recvmsg(65535, 128)) for tap in ready]
         for tap, data, ancillary, _, address in taken:  # scapy is slow: not while frames come in
             seconds, nanoseconds = struct.unpack("@qq", ancillary[0][2])
             sent = address[2] == socket.PACKET_OUTGOING

@@ -189,7 +189,9 @@ def _apart(work: Callable[[], Reply], exercise: Exercise, seconds: float) -> Rep
     try:
         with os.fdopen(reading, "rb") as pipe:
             data, end = b"", time.monotonic() + seconds
-            while select.select([pipe], [], [], max(0, end - time.monotonic()))[0]:
+            waiting = select.poll()  # not select(2), which knows no descriptor above 1,023
+            waiting.register(pipe, select.POLLIN)
+            while waiting.poll(1000 * max(0, end - time.monotonic())):
                 part = os.read(pipe.fileno(), 65536)
                 data += part
                 if not part:

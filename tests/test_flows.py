@@ -5,7 +5,18 @@ import time
 
 import pytest
 
-from labsetup import VIP, VIP6, Connections, LabError, balanced, services, two_hosts
+from labsetup import (
+    VIP,
+    VIP6,
+    Connections,
+    LabError,
+    balanced,
+    capture,
+    exercises,
+    services,
+    two_hosts,
+)
+from labsetup.practice import judge
 
 
 @pytest.fixture
@@ -71,3 +82,16 @@ def test_a_closed_network_leaves_no_socket_open(straight):
     while len(os.listdir("/proc/self/fd")) > opened - 200 and time.monotonic() < deadline:
         time.sleep(0.01)  # polls: the loop's thread closes them
     assert len(os.listdir("/proc/self/fd")) <= opened - 200
+
+
+def test_a_capture_among_a_thousand_open_files(straight):
+    connections = Connections(straight, 600)  # both ends are files of this process
+    with capture(straight.client) as wire:
+        straight.client.ping(straight.s1, count=1)
+    assert len(wire) >= 2 and connections.broken == 0
+
+
+def test_a_check_has_connections_of_its_own(straight):
+    Connections(straight, 5)  # its loop's thread does not come along into the check's process
+    drain = exercises.find("7.4")
+    assert judge(drain, drain.solution).ok
