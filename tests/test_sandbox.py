@@ -190,7 +190,7 @@ def test_without_root_each_cell_says_what_is_missing():
 
 
 def test_an_interrupt_reaches_the_cell(kernel):
-    request = kernel.begin("import time; time.sleep(60)")
+    request = kernel.begin("import time; time.sleep(60)")  # longer than the interrupt takes
     time.sleep(0.5)  # lets the cell begin; there is nothing to wait for
     kernel.manager.interrupt_kernel()
     assert "KeyboardInterrupt" in kernel.output(request)
@@ -207,9 +207,10 @@ def test_nothing_is_left_after_kill_9_in_the_middle(path):
         kernel.run(source)
     kernel.run(f"p = Program({name!r}, 'int {name}(struct xdp_md *ctx) {{ return XDP_PASS; }}')")
     kernel.run("p.attach(net.server.eth0)")
+    # What must die with the kernel; it would live for five minutes by itself.
     kernel.run("import subprocess; subprocess.Popen('sleep 300 & sleep 300', shell=True)")
-    kernel.run("net.client.start('sleep 300')")
-    kernel.begin("import time; time.sleep(60)")
+    kernel.run("net.client.start('sleep 300')")  # likewise
+    kernel.begin("import time; time.sleep(60)")  # a cell that is still running when it is killed
     pids = processes_of(kernel.pid)
     assert len(pids) >= 5
     assert is_loaded(name)
