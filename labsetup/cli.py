@@ -342,7 +342,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="""DIR has a folder for each student with their answers, named by number or by name:
     DIR/ada/2.1.c  DIR/ada/3.2.py  DIR/grace/no_arp.c
 Answers run as root. What C may do is bounded by the verifier, in a network of its own; Python
-may do anything, so read it first. An answer that does not end is ended after 20 seconds.""",
+may do anything, so read it first. An answer that does not end is ended after 20 seconds.
+Nothing of it is recorded: progress is made in notebooks.""",
     )  # fmt: skip
     added.add_argument("exercise", metavar="EXERCISE", nargs="?", help="its number, such as 2.1")
     added.add_argument("file", metavar="FILE", nargs="?", type=Path, help="the answer")

@@ -32,6 +32,8 @@ from .sandbox import LabError
 
 T = TypeVar("T")
 
+SHELL_SIGNS = {"|", "||", "&", "&&", "<", ">", ">>", "2>&1"}
+
 # Which distribution package brings a command that the lessons use.
 PACKAGE_OF = {
     "bird": "bird2",
@@ -376,6 +378,11 @@ class Host:
             raise LabError(f"the command {command} cannot be read: {error}") from None
         if not words:
             raise LabError(f"{self.name} was given an empty command; name a program to run")
+        if isinstance(command, str) and (signs := SHELL_SIGNS.intersection(words)):
+            raise LabError(
+                f"commands run without a shell, and {min(signs)} is the shell's; write "
+                f'"sh -c {shlex.quote(command)}", or give the words as a list'
+            )
         if shutil.which(words[0]) is None:
             package = PACKAGE_OF.get(words[0])
             mend = f"type: apt-get install {package}" if package else "check its spelling"

@@ -229,7 +229,10 @@ def check(number: str, answer: Any = None) -> Reply | None:
     elif not (isinstance(answer, Program) or callable(answer)):
         given = type(answer).__name__
         raise LabError(f"check() takes a program, a function or the path of a file, not {given}")
-    reply = judge(exercise, answer)
+    try:
+        reply = judge(exercise, answer)
+    except KeyboardInterrupt:
+        raise LabError(f"the check of {exercise.id} was interrupted; run it again") from None
     _record(exercise, reply.ok)
     return reply
 

@@ -9,8 +9,9 @@ import os
 import re
 import signal
 import sys
+import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,17 @@ from . import libbpf, sandbox, show
 from .hosts import Interface
 from .maps import Map
 from .packets import Field, compare, frame
-from .refusals import SOURCES, TELL_ALL, WARNINGS, Listing, gave_up, last_words, meaning, remarks
+from .refusals import (
+    ENDLESS,
+    SOURCES,
+    TELL_ALL,
+    WARNINGS,
+    Listing,
+    gave_up,
+    last_words,
+    meaning,
+    remarks,
+)
 from .sandbox import LabError
 
 HEADERS = Path(sys.prefix) / "share" / "xdp-lab" / "kernel-headers"
@@ -38,6 +49,8 @@ VERDICTS = ("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT")
 # The maps of bpf/capture.c, which are not the program's own.
 CAPTURES = {"records", "met"}
 
+PATIENCE = 10.0  # seconds for the verifier; an endless loop over a packet takes it minutes
+
 
 class BuildError(LabError):
     """clang does not accept the C; `log` holds all it said."""
@@ -48,13 +61,22 @@ class BuildError(LabError):
 
 
 class VerifierError(BuildError):
-    """The kernel's verifier refuses the program; `log` holds all it said."""
+    """The kernel's verifier refuses the program; `log` holds all it said.
+
+    Attributes:
+        warnings: what clang had found suspicious before, a line each.
+    """
+
+    def __init__(self, message: str, log: str, warnings: Sequence[str] = ()) -> None:
+        super().__init__(message, log)
+        self.warnings = warnings
 
     def _render_traceback_(self) -> list[str]:
-        """The sentence, and under it what the verifier itself said last."""
+        """The sentence, what clang had warned of, and what the verifier itself said last."""
+        warned = [f"clang warns: {one}" for one in self.warnings]
         words = last_words(self.log)
         last = ["", "the verifier:", *words] if words else []
-        return [*super()._render_traceback_(), *last]
+        return [*super()._render_traceback_(), *warned, *last]
 
 
 @dataclass(frozen=True)
@@ -167,13 +189,13 @@ class Program:
                 f"int {entry}(struct xdp_md *ctx)",
                 said[0],
             )
-        with libbpf.captured_stderr() as said:
+        with libbpf.captured_stderr() as said, _patient(PATIENCE) as in_time:
             try:
                 self._function = self._bpf.load_func(function.encode(), BPF.XDP)
             except Exception as error:
                 self._function, trouble = None, error
         if self._function is None:
-            raise self._verifier_error(listing, said[0] or str(trouble))
+            raise self._verifier_error(listing, said[0] or str(trouble), in_time())
         self.fd: int = self._function.fd
         self.size = libbpf.facts(self.fd)
         self.id = self.size.id
@@ -217,13 +239,13 @@ class Program:
             log,
         )
 
-    def _verifier_error(self, listing: Listing, log: str) -> VerifierError:
-        place = listing.of_refusal(log)
+    def _verifier_error(self, listing: Listing, log: str, in_time: bool) -> VerifierError:
+        place = listing.of_refusal(log if in_time else "")
         where = f"the verifier refused {self.name}{f' at {place}' if place else ''}"
-        if known := meaning(log):
-            return VerifierError(f"{where}: {known}", log)
+        known = meaning(log) if in_time else ENDLESS
         words = (last_words(log) or ["none"])[-1]
-        return VerifierError(f"{where} with these words: {words}", log)
+        sentence = f"{where}: {known}" if known else f"{where} with these words: {words}"
+        return VerifierError(sentence, log, self.warnings)
 
     def __getitem__(self, name: str) -> Map:
         try:
@@ -354,6 +376,31 @@ class Program:
             f"{self.name}: {self.size.instructions} instructions, {self.size.jited_bytes} bytes of "
             f"machine code; {'attached to ' + ', '.join(places) if places else 'not attached'}"
         )
+
+
+@contextlib.contextmanager
+def _patient(seconds: float) -> Iterator[Callable[[], bool]]:
+    """Let the verifier work for so long; what it gives says whether that was enough.
+
+    A signal ends its work with EAGAIN (kernel/bpf/verifier.c), whereupon libbpf and BCC try again:
+    so there are several.  Only the main thread can set them; elsewhere there is no limit.
+    """
+    rings = 0
+
+    def ring(*_: object) -> None:
+        nonlocal rings
+        rings += 1
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: True
+        return
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+    try:
+        yield lambda: not rings
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _compiled(text: str, debug: int = 0) -> BPF:

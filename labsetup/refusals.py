@@ -16,6 +16,13 @@ TELL_ALL = 0x4 | 0x8
 # BCC's own choice leaves out the warnings of which a beginner's verdicts are made.
 WARNINGS = ["-Wuninitialized", "-Wsometimes-uninitialized", "-Wconditional-uninitialized"]
 
+# What the verifier does not say itself: it would go on for minutes.
+ENDLESS = (
+    "the verifier followed a loop turn by turn, and was stopped when its time was up; give the "
+    "loop a constant bound of its own, such as for (int i = 0; i < 64; i++), and keep the "
+    "comparison with data_end inside"
+)
+
 # How it was said, what is wrong, what usually mends it; the first that fits is taken.  The words
 # changed over the years: `inv` became `scalar` in Linux 5.18.  {0} and {1} are the groups.
 REFUSALS = (
@@ -213,16 +220,17 @@ class Listing:
         self.before, begin, text = text.partition("#if defined(BPF_LICENSE)")
         self._rewritten = (begin + text).splitlines()
         self._at: dict[int, tuple[int, str]] = {}  # instruction: line of the rewritten C, quoted
-        self._turns: list[int] = []  # instructions that jump back
+        self._loops: list[range] = []  # the instructions of each
         _, _, code = told.partition(f"Disassembly of function {function}\n")
         here = None
         for line in code.partition("Disassembly of function")[0].splitlines():
             if found := re.match(r"; (.*?)\s*// Line\s+(\d+)", line):
                 here = int(found[2]), found[1].strip()
-            elif (found := re.match(r"\s*(\d+):\s.*?((?:goto -\d+)?)$", line)) and here:
-                self._at[int(found[1])] = here
+            elif (found := re.match(r"\s*(\d+):\s.*?(?:goto (-\d+))?$", line)) and here:
+                number = int(found[1])
+                self._at[number] = here
                 if found[2]:
-                    self._turns.append(int(found[1]))
+                    self._loops.append(range(number + 1 + int(found[2]), number + 1))
 
     def original(self, line: int) -> int:
         """The number of a line of the rewritten C in the reader's; 0 if it is none of theirs."""
@@ -243,10 +251,19 @@ class Listing:
         """The line whose instruction the verifier refused."""
         named = re.findall(r"(?:at|unreachable|from) insn (\d+)", log)
         walked = re.findall(r"^(\d+): \([0-9a-f]{2}\)", log, re.MULTILINE)
-        if not (named or walked):  # too large: no word about where, but it is a loop
-            walked = list(map(str, self._turns))
+        if not (named or walked) and self._loops:  # too large: no word about where, but it loops
+            return self._loop(self._loops[-1])
         found = self._at.get(int((named or walked)[-1])) if named or walked else None
         return self.place(*found) if found else self._quoted(log)
+
+    def _loop(self, loop: range) -> Place | None:
+        """Where the reader's C has a loop; not every line of it has an instruction of its own."""
+        places = [self.place(*self._at[number]) for number in loop if number in self._at]
+        own = [place.line for place in places if place.line and not place.file]
+        for line in range(min(own, default=0), 0, -1):
+            if re.search(r"\b(for|while|do)\b", self.text(line)):
+                return Place(line, self.text(line))
+        return places[0] if places else None
 
     def place(self, line: int, quoted: str) -> Place:
         """A line of the rewritten C, as the reader would find it."""
@@ -288,8 +305,14 @@ class Remark:
         where = str(self.place) if self.place.text else f"line {self.place.line}"
         if self.place.file and not self.place.text:
             where = f"{self.place.file}, {where}"
-        return f"{where}: {self.words}"
+        return f"{where}: {BCCS_OWN.get(self.words, self.words)}"
 
+
+# What BCC itself says through clang.
+BCCS_OWN = {
+    "cannot call non-static helper function": "it calls a function of yours that is not static; "
+    "write static __always_inline before that function's type"
+}
 
 REMARK = re.compile(
     r"^(\S+?):(\d+):\d+: (?:fatal )?(error|warning): (.+?)(?: \[-W[\w-]+\])?$", re.MULTILINE

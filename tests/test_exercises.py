@@ -7,6 +7,8 @@ import csv
 import json
 import os
 import re
+import signal
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -171,7 +173,7 @@ def test_check_takes_a_program_a_function_or_a_path(tmp_path):
     ("arguments", "sentence"),
     [
         (("9.9",), "there is no exercise 9.9"),
-        (("2.99",), 'try check("2.1")'),
+        (("2.99",), "lesson 2 has 2.1, 2.2, 2.3"),
         (("1.1",), "there is no closed yet: run the cell that begins with %%xdp closed"),
         (("3.2",), "def packets(...)"),
         (("1.1", "nowhere.c"), "there is no file nowhere.c"),
@@ -191,6 +193,19 @@ def test_a_check_leaves_network_and_counts_alone(net):
     assert program["frame_bytes"][0].sum == 0
     assert check("1.3", lambda net: net.middle.eth0).ok
     assert net.client.ping(net.server, count=1).received == 1
+
+
+def test_an_interrupted_check_is_a_sentence_and_no_try():
+    def packets(counters):
+        while True:
+            pass
+
+    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(LabError, match="interrupted; run it again"):
+        check("3.2", packets)
+    timer.join()
+    assert "◐" not in repr(practice.progress()).splitlines()[2]
 
 
 def test_answers_that_do_not_end_or_end_everything_are_ended():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
+import time
 
 import pytest
 
 from labsetup import Program
+from labsetup.exercises import find
 from labsetup.program import BuildError, VerifierError
 from labsetup.refusals import SOURCES, last_words, meaning
 
@@ -144,6 +147,10 @@ CLANG = {
         ETHERNET + "return eth->proto; // here",
         "no member named 'proto'",
     ),
+    "a function that is not static": (
+        "return odd(ctx->rx_queue_index) ? XDP_DROP : XDP_PASS; // here",
+        "write static __always_inline before that function's type",
+    ),
     "a map that is not there": ("return !m.lookup(0); // here", "undeclared identifier 'm'"),
     "more than 512 bytes of variables": (
         "char text[600] = {}; // here\nbpf_probe_read_kernel(text, sizeof(text), ctx);\n"
@@ -184,6 +191,8 @@ def source_of(body: str) -> str:
             "static __attribute__((__noinline__)) int other(struct xdp_md *ctx)\n"
             "{ return ctx->rx_queue_index; }\n"
         )
+    if "odd(" in body:
+        globals_ = "int odd(int a) { return a & 1; }\n"
     end = "" if body.endswith("} " + HERE) else "\n}\n"
     return f"{HEAD}{globals_}\nint bad(struct xdp_md *ctx)\n{{\n{body}{end}"
 
@@ -226,6 +235,37 @@ def test_what_clang_only_warns_of(kind):
     (warning,) = Program("bad", source_of(body)).warnings
     assert line_of(source_of(body)) in warning
     assert words in warning
+
+
+def test_what_clang_warned_of_stands_by_a_refusal():
+    body = PACKET + "if (eth->h_proto = 8)\nreturn XDP_DROP;\nreturn XDP_PASS;"
+    with pytest.raises(VerifierError) as caught:
+        Program("bad", source_of(body))
+    shown = "\n".join(caught.value._render_traceback_())
+    assert "clang warns: line" in shown
+    assert "assignment as a condition" in shown
+
+
+def test_a_loop_that_takes_the_verifier_minutes(monkeypatch):
+    monkeypatch.setattr("labsetup.program.PATIENCE", 1.0)
+    walk = """	while ((void *)(byte + 3) <= pkt.end) { // here
+		if (*byte == 0)
+			return byte[2] == 255 ? XDP_DROP : XDP_PASS;
+		byte++;
+	}
+"""
+    source = find("4.3").starter.replace("	/* your code */\n", walk)
+    before = signal.getsignal(signal.SIGALRM)
+    begun = time.monotonic()
+    with pytest.raises(VerifierError) as caught:
+        Program("not_any", source)
+    assert time.monotonic() - begun < 8
+    assert "was stopped when its time was up; give the loop a constant bound" in str(caught.value)
+    assert line_of(source) in str(caught.value)
+    assert not last_words(caught.value.log)
+    assert signal.getsignal(signal.SIGALRM) == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert Program("good", source_of("return XDP_PASS;")).fd > 0
 
 
 def test_the_line_among_equals():

@@ -23,7 +23,6 @@ that it merely breaks, so that the thought fits.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -215,5 +214,7 @@ def find(number: str) -> Exercise:
         return exercises[str(number)]
     lesson = str(number).partition(".")[0]
     near = [i for i in exercises if i.startswith(f"{lesson}.")]
-    near = near or difflib.get_close_matches(str(number), exercises, 3, 0) or list(exercises)
-    raise LabError(f'there is no exercise {number}; try check("{near[0]}"), or progress() for all')
+    if near:
+        raise LabError(f"there is no exercise {number}; lesson {lesson} has {', '.join(near)}")
+    first, *_, last = exercises
+    raise LabError(f"there is no exercise {number}; they have numbers from {first} to {last}")
