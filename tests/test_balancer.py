@@ -135,6 +135,7 @@ def test_segments_are_frames_as_scapy_makes_them(net):
         assert bytes(packet) == raw
 
 
+@pytest.mark.alone
 def test_a_killed_server_leaves_and_returns_in_time(net):
     lb = Balancer(net, "lb_table", KEY)
     Connections(net, 1)
@@ -149,6 +150,7 @@ def test_a_killed_server_leaves_and_returns_in_time(net):
     ]
 
 
+@pytest.mark.alone
 def test_a_dead_link_is_noticed_in_time(net):
     lb = Balancer(net, "lb_memory", KEY)
     connections = Connections(net, 200, wait=1)

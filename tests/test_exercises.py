@@ -386,6 +386,7 @@ def test_in_a_notebook():
 # Without a notebook.
 
 
+@pytest.mark.alone
 def test_the_command(tmp_path):
     path = tmp_path / "answer.c"
     path.write_text(find("2.3").solution)

@@ -45,6 +45,7 @@ def test_a_killed_server_resets(straight):
     assert connections.check().tallies[0].reset == 100
 
 
+@pytest.mark.alone
 def test_a_dead_link_times_out_within_the_limit(straight):
     connections = Connections(straight, 100, wait=0.5)
     straight.s1.run("ip link set eth0 down")

@@ -22,6 +22,7 @@ def test_ipv6_on_request():
     assert net.client.ping("2001:db8::2").received == 3
 
 
+@pytest.mark.alone
 def test_building_takes_less_than_a_tenth_of_a_second():
     times = []
     for _ in range(9):

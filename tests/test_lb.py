@@ -270,6 +270,7 @@ class TestMemory:
         assert self.ROOM / 2 < seen[1] <= self.ROOM
 
 
+@pytest.mark.alone
 def test_the_price_does_not_grow_with_the_servers(balancer):
     """Medians of rounds taken in turn; a neighbour's noise in one attempt may be repeated."""
     few, many = (balancer("lb_table", number, own_mac=True) for number in (4, 1024))

@@ -545,6 +545,7 @@ def _handed_on(net) -> int:
 
 
 @with_either
+@pytest.mark.alone
 def test_what_it_costs(peers):
     """Three of four packets come to a server that must hand them on, and not one byte is added."""
     change(peers, *ALL)

@@ -234,6 +234,7 @@ def test_a_source_is_short_and_says_what_it_does(path):
     assert text.count("\n") <= {"parse.h": 111, "hash.h": 90}.get(path.name, 80)
 
 
+@pytest.mark.alone
 def test_from_source_to_attached(net):
     """The loop a reader waits for: at most 0.8 s, and near the floor that BCC sets."""
     ours, floor = [], []

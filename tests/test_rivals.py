@@ -147,6 +147,7 @@ def test_live_frames_on_an_old_kernel(five, monkeypatch):
     assert len(found["XDP"].costs) == 1
 
 
+@pytest.mark.alone
 def test_a_comparison(five):
     """Generous bounds: they hold on a machine that has other things to do."""
     for tool in (NftDnat, HAProxy):

@@ -212,6 +212,7 @@ def test_without_bird_it_is_said_what_to_type(net, monkeypatch):
 
 
 @with_bird
+@pytest.mark.alone
 def test_servers_come_and_go_over_bgp(net):
     ecmp(net)
     begun = time.monotonic()
