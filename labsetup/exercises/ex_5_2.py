@@ -94,6 +94,11 @@ NEAR_MISSES = {
           "	ip->check = (sum & 0xffff) + (sum >> 16 << 8);\n")],
         "are wrong",
     ),
+    "the carry added, from a sum that had no room for it": (
+        [(MEND, "u16 sum = ip->check + htons((ip->ttl - 64) << 8);\n\n"
+          "	ip->check = (sum & 0xffff) + (sum >> 16);\n")],
+        "how many bits has what holds the sum",
+    ),
     "no checksum at all": ([(f"	{MEND}", "")], "IP chksum"),
     "the TTL set first, and its old value gone": (
         [(f"	{MEND}	ip->ttl = 64;\n", f"	ip->ttl = 64;\n	{MEND}")], "IP chksum",
@@ -153,6 +158,12 @@ def pings(ttl=255):
             yield bytes(raw)
 
 
+def overflows(raw):
+    """Whether the colleague's sum, of 16 bits in the order of this machine, loses its carry."""
+    (check,) = struct.unpack_from("<H", raw, 24)
+    return check + raw[22] - 64 > 0xFFFF
+
+
 def is_right(raw):
     """Whether a receiver takes the IPv4 header for whole."""
     return total(raw[14 : 14 + (raw[14] & 15) * 4]) == 0xFFFF
@@ -161,7 +172,10 @@ def is_right(raw):
 STAYS = "Only the TTL and the checksum change, and only where the TTL is above 64."
 SUM = "Which 16 bits change, from what to what, and in which order do they stand in the packet?"
 LONGER = "With options the header is longer than 20 bytes, and its checksum covers them all."
-FEW = "Which are they? Look at the checksum before, and at what is added to it."
+FEW = (
+    "Which are they? Look at the checksum before, and at what is added to it: how many bits has "
+    "what holds the sum?"
+)
 PACKETS = [
     ("a ping with a TTL of 128", IP(ttl=128) / ICMP(), SUM),
     ("TCP with a TTL of 255", IP(ttl=255) / TCP(), SUM),
@@ -191,8 +205,10 @@ def check(program):
         "an unknown one": Ether(type=0x88B5),
     }.items():
         expect(program, what, packet, PASS, "It has no TTL, or none of IPv4.")
-    right = [is_right(program.run(ping).after) for ping in pings()]
-    if not all(right):
-        sent = f"{len(right):,} pings with a TTL of 255, which differ in their id"
-        happened = f"{right.count(False)} of them are wrong"
+    tried = list(pings())
+    wrong = sum(not is_right(program.run(ping).after) for ping in tried)
+    if wrong:
+        at_first = sum(map(overflows, tried))
+        sent = f"{len(tried):,} pings with a TTL of 255, which differ in their id"
+        happened = f"{wrong} of them are wrong; with the colleague's program {at_first}"
         raise Wrong(sent, "all checksums are right", happened, FEW)
