@@ -85,14 +85,15 @@ ANEW = """ip->ttl = 64;
 	ip->check = ~sum;
 """
 NEAR_MISSES = {
-    "the carry forgotten": (STARTER, "are wrong"),
+    "the carry forgotten": (STARTER, "as with the colleague's program"),
     "turned round and back, the carry still forgotten": (
-        [(MEND, "ip->check = htons(ntohs(ip->check) + ((ip->ttl - 64) << 8));\n")], "are wrong",
+        [(MEND, "ip->check = htons(ntohs(ip->check) + ((ip->ttl - 64) << 8));\n")],
+        "What becomes of the carry in your sum",
     ),
     "a carry that is lost a second time": (
         [(MEND, "u32 sum = ip->check + htons((ip->ttl - 64) << 8);\n\n"
           "	ip->check = (sum & 0xffff) + (sum >> 16 << 8);\n")],
-        "are wrong",
+        "What becomes of the carry in your sum",
     ),
     "the carry added, from a sum that had no room for it": (
         [(MEND, "u16 sum = ip->check + htons((ip->ttl - 64) << 8);\n\n"
@@ -158,10 +159,10 @@ def pings(ttl=255):
             yield bytes(raw)
 
 
-def overflows(raw):
-    """Whether the colleague's sum, of 16 bits in the order of this machine, loses its carry."""
+def colleagues(raw):
+    """The checksum as the starter leaves it: a sum of 16 bits in the order of this machine."""
     (check,) = struct.unpack_from("<H", raw, 24)
-    return check + raw[22] - 64 > 0xFFFF
+    return struct.pack("<H", (check + raw[22] - 64) & 0xFFFF)
 
 
 def is_right(raw):
@@ -176,6 +177,7 @@ FEW = (
     "Which are they? Look at the checksum before, and at what is added to it: how many bits has "
     "what holds the sum?"
 )
+OTHERWISE = "Which are they? What becomes of the carry in your sum, and where is it added?"
 PACKETS = [
     ("a ping with a TTL of 128", IP(ttl=128) / ICMP(), SUM),
     ("TCP with a TTL of 255", IP(ttl=255) / TCP(), SUM),
@@ -205,10 +207,11 @@ def check(program):
         "an unknown one": Ether(type=0x88B5),
     }.items():
         expect(program, what, packet, PASS, "It has no TTL, or none of IPv4.")
-    tried = list(pings())
-    wrong = sum(not is_right(program.run(ping).after) for ping in tried)
+    tried = [(ping, program.run(ping).after) for ping in pings()]
+    wrong = [(ping, after) for ping, after in tried if not is_right(after)]
     if wrong:
-        at_first = sum(map(overflows, tried))
         sent = f"{len(tried):,} pings with a TTL of 255, which differ in their id"
-        happened = f"{wrong} of them are wrong; with the colleague's program {at_first}"
-        raise Wrong(sent, "all checksums are right", happened, FEW)
+        as_before = all(after[24:26] == colleagues(ping) for ping, after in wrong)
+        how = "as with the colleague's program" if as_before else "but not in the colleague's way"
+        happened = f"{len(wrong)} of them are wrong, {how}"
+        raise Wrong(sent, "all checksums are right", happened, FEW if as_before else OTHERWISE)
