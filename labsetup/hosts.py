@@ -355,9 +355,7 @@ class Host:
             raise AttributeError(name)
         has = ", ".join(interfaces) or "none yet"
         # AttributeError, so that hasattr() and completion go on working.
-        raise NoSuchName(
-            f"{name} is nothing that host {self.name} has or does; its interfaces: {has}"
-        )
+        raise NoSuchName(f"{self.name} has no interface or method {name}; its interfaces: {has}")
 
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), *self.interfaces]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import html
 import inspect
+import linecache
 import os
 import pickle
 import select
@@ -16,6 +17,7 @@ import shlex
 import signal
 import textwrap
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +36,11 @@ from .program import BuildError, Program
 from .sandbox import LabError
 
 SECONDS = 20.0  # for one check; the longest with a network takes about three
+SOURCE = "answer.py"  # what Python that is no file is called
+
+ENDLESS = "Is there a loop that never ends, or one of very many turns? What brings it to its end?"
+RAISED = "Call it yourself, in a cell, with a small example, and print what stands in that line."
+CALLED = "Does it take what the starter's takes, and return what the text asks for?"
 
 SIGNS = {DONE: "●", TRIED: "◐", "": "○"}
 _checking = False
@@ -118,31 +125,53 @@ def judge(exercise: Exercise, answer: Any, seconds: float = SECONDS) -> Reply:
     return reply
 
 
-def _ended(exercise: Exercise, how: str = "it ended the process that tried it") -> Reply:
-    return Reply(exercise.id, exercise.title, False, (("happened", how),))
+def _ended(
+    exercise: Exercise, how: str = "it ended the process that tried it", think: str = ""
+) -> Reply:
+    return Reply(exercise.id, exercise.title, False, (("happened", how),), think=think)
 
 
 def _judged(exercise: Exercise, answer: Any, expendable: bool = True) -> Reply:
     def reply(ok: bool, think: str, *rows: tuple[str, str], differs: Sequence[Field] = ()) -> Reply:
         return Reply(exercise.id, exercise.title, ok, rows, tuple(differs), think)
 
+    def raised(error: BaseException) -> str:
+        return _raised(error, _line(error, answer))
+
     try:
         made = _made(exercise, answer, expendable)
-    except BuildError as error:
-        return reply(False, "", ("refused", str(error)))
-    except LabError as error:
-        return reply(False, "", ("refused", str(error)))
-    except Exception as error:  # the reader's Python
-        return reply(False, "", ("refused", f"{type(error).__name__}: {error}"))
+    except Exception as error:  # what clang, the verifier or Python does not take
+        return reply(False, "", ("refused", raised(error)))
     try:
         exercise.check(made)
     except Wrong as wrong:
-        rows = [("sent", wrong.sent), ("expected", wrong.expected), ("happened", wrong.happened)]
+        happened = raised(wrong.__cause__) if wrong.__cause__ else wrong.happened
+        rows = [("sent", wrong.sent), ("expected", wrong.expected), ("happened", happened)]
         return reply(False, wrong.think, *rows, differs=wrong.differs)
-    except Exception as error:  # a map that is not there, or whatever a reader's function raises
-        kind = "" if isinstance(error, LabError) else f"{type(error).__name__}: "
-        return reply(False, "", ("happened", f"{kind}{error}"))
+    except LabError as error:  # a map that is not there; its sentence says what next
+        return reply(False, "", ("happened", raised(error)))
+    except Exception as error:  # whatever a reader's function raises
+        think = RAISED if _line(error, answer) else CALLED
+        think = think if exercise.suffix == ".py" else ""
+        return reply(False, think, ("happened", raised(error)))
     return reply(True, exercise.next)
+
+
+def _raised(error: BaseException, line: str) -> str:
+    """What was raised, where in the answer, and its words; a LabError's are enough."""
+    kind = "" if isinstance(error, LabError) else type(error).__name__
+    return ": ".join(filter(None, (" in ".join(filter(None, (kind, line))), str(error))))
+
+
+def _line(error: BaseException, answer: Any) -> str:
+    """The last line of a Python answer that was reached before something was raised, if any."""
+    if callable(answer):
+        code = getattr(inspect.unwrap(answer), "__code__", None)
+        file = code.co_filename if code else ""
+    else:
+        file = str(answer) if isinstance(answer, Path) else SOURCE
+    own = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == file]
+    return f"line {own[-1].lineno}, «{own[-1].line}»" if own else ""
 
 
 def _made(exercise: Exercise, answer: Any, expendable: bool) -> Any:
@@ -158,8 +187,10 @@ def _made(exercise: Exercise, answer: Any, expendable: bool) -> Any:
         name, source = (answer, None) if is_path else (exercise.name, answer)
         return Program(name, source, expendable=expendable)
     source = answer.read_text() if is_path else answer
+    file = str(answer) if is_path else SOURCE
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # for _line
     names: dict[str, Any] = {"check": lambda *_: None, "__name__": "answer"}
-    exec(compile(source, str(answer) if is_path else "answer.py", "exec"), names)
+    exec(compile(source, file, "exec"), names)
     if not callable(names.get(exercise.name)):
         raise LabError(f"it has no function {exercise.name}")
     return names[exercise.name]
@@ -203,7 +234,9 @@ def _apart(work: Callable[[], Reply], exercise: Exercise, seconds: float) -> Rep
         os.waitpid(child, 0)
     if data and in_time:
         return pickle.loads(data)
-    return _ended(exercise) if in_time else _ended(exercise, f"no end after {seconds:g} s")
+    if in_time:
+        return _ended(exercise)
+    return _ended(exercise, f"no end after {seconds:g} s", ENDLESS)
 
 
 def check(number: str, answer: Any = None) -> Reply | None:

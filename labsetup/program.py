@@ -348,7 +348,8 @@ class Program:
                 "it takes 14 (an Ethernet header) to 3,500 or, on newer kernels, some more"
             ) from None
         verdict, after, _ = results[0]
-        name = VERDICTS[verdict] if verdict < len(VERDICTS) else f"{verdict}, which is no verdict"
+        none = f"{verdict}, which is no verdict: the kernel treats it as {VERDICTS[0]}"
+        name = VERDICTS[verdict] if verdict < len(VERDICTS) else none
         changed = {}
         if before:
             now = self._entries()

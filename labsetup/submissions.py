@@ -27,8 +27,11 @@ class Submission:
 def as_dict(reply: Reply) -> dict[str, Any]:
     """What programs want to know of a reply."""
     return {
-        "exercise": reply.exercise, "ok": reply.ok, "message": reply.message, "hint": reply.think,
-    }  # fmt: skip
+        "exercise": reply.exercise,
+        "ok": reply.ok,
+        "message": reply.message,
+        "hint": "" if reply.ok else reply.think,  # else it is what to try next
+    }
 
 
 def find(folder: Path) -> list[Submission]:

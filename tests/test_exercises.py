@@ -212,6 +212,7 @@ def test_answers_that_do_not_end_or_end_everything_are_ended():
     sleepy = judge(find("3.2"), "def packets(counters):\n    while True: pass\n", seconds=0.5)
     assert not sleepy.ok
     assert "no end after 0.5 s" in said(sleepy)
+    assert "a loop that never ends" in sleepy.think
     deadly = judge(find("3.2"), "import os\ndef packets(counters):\n    os._exit(0)\n")
     assert not deadly.ok
     assert "it ended the process" in said(deadly)
@@ -229,6 +230,44 @@ def test_python_that_fails_is_no_error_of_the_check(source, words):
     reply = judge(find("3.2"), source)
     assert not reply.ok
     assert words in said(reply)
+
+
+RAISES = {  # the answer to an exercise, and what the reply says of it
+    "in the function": (
+        "3.2", "def packets(counters):\n\n    return counters['x']\n",
+        "KeyError in line 3, «return counters['x']»: 'x' think Call it yourself",
+    ),
+    "further down in the answer": (
+        "3.2", "def one(x):\n    return 1 / 0\n\ndef packets(counters):\n    return one(0)\n",
+        "ZeroDivisionError in line 2, «return 1 / 0»: division by zero think",
+    ),
+    "in the lab, called from the answer": (
+        "1.3", "def place(net):\n    return net.client.eth1\n",
+        "happened line 2, «return net.client.eth1»: client has no interface or method eth1",
+    ),
+    "where it is called, for it takes nothing": (
+        "3.2", "def packets():\n    return 0\n",
+        "takes 0 positional arguments but 1 was given think Does it take",
+    ),
+    "where it is called, for it takes too little": (
+        "6.1", "def choose(flow):\n    return flow\n",
+        "TypeError: choose() takes 1 positional argument but 2 were given think Does it take",
+    ),
+    "before it is called": (
+        "3.2", "import nothing_of_this_name\n", "ModuleNotFoundError in line 1, «import nothing",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", RAISES)
+def test_what_an_answer_raises_is_told_with_its_line(kind, tmp_path):
+    number, source, words = RAISES[kind]
+    path = tmp_path / "mine.py"
+    path.write_text(source)
+    for answer in (source, path):
+        reply = judge(find(number), answer)
+        assert not reply.ok
+        assert words in said(reply), reply
 
 
 def test_a_map_that_was_renamed_is_named():
@@ -371,6 +410,8 @@ def test_in_a_notebook():
         assert "◐ 2.2" in run("print(progress())")
         run(find("1.3").solution)
         assert "1.3 The right end: right" in run('print(check("1.3"))')
+        run("def packets(counters):\n\n    return counters.sum\n")
+        assert "line 3, «return counters.sum»" in run('print(check("3.2"))')
         run("x, data = 1, 2")
         run(
             "%%xdp plain\nint plain(struct xdp_md *ctx)\n{\n\t/* $x {data} {x} */\n\treturn 2;\n}\n"
@@ -394,7 +435,7 @@ def test_the_command(tmp_path):
     right = on_host(LAB, "check", "2.3", path, "--json")
     assert time.monotonic() - begun < 6  # 3 s on a quiet machine
     assert right.returncode == 0
-    assert json.loads(right.stdout)["ok"] is True
+    assert (json.loads(right.stdout)["ok"], json.loads(right.stdout)["hint"]) == (True, "")
     answer, words = find("2.3").near_misses["IP options ignored"]
     path.write_text(find("2.3").answer(answer))
     wrong = on_host(LAB, "check", "2.3", path, "--json")

@@ -69,7 +69,7 @@ def test_checksum_offload_is_off(net):
     ("act", "sentence"),
     [
         (lambda net: net.sever, "no host sever; it has: client, server"),
-        (lambda net: net.server.eht0, "eht0 is nothing that host server has or does"),
+        (lambda net: net.server.eht0, "server has no interface or method eht0; its"),
         (lambda net: net.server.eth0.counters["xdp_drop"], "there is no counter xdp_drop"),
         (lambda net: net.server.run("echo 'a"), "cannot be read: No closing quotation"),
         (lambda net: net.server.run("tcpdmup"), "no command tcpdmup; check its spelling"),

@@ -384,7 +384,7 @@ def test_cpus_and_repeats_that_there_are_not(loaded):
 
 def test_a_verdict_that_is_none():
     seven = Program("seven", "int seven(struct xdp_md *ctx) { return 7; }")
-    assert seven.run(b"\0" * 64).verdict == "7, which is no verdict"
+    assert seven.run(b"\0" * 64).verdict.startswith("7, which is no verdict: the kernel treats")
 
 
 def test_changes_are_named_by_field():

@@ -53,6 +53,8 @@ ABORTED, DROP, PASS, TX, REDIRECT = VERDICTS
 class Wrong(Exception):
     """Where an answer differs from what was asked.
 
+    Raised from an error of the reader's Python, it is told with that error and its line.
+
     Attributes:
         sent: what the answer was tried with.
         expected: what should have come of it.

@@ -61,6 +61,16 @@ NEAR_MISSES = {
         [("ctx->data_end - ctx->data;", "ctx->data_end;")],
         "a place in memory",
     ),
+    "all, whatever their length": (
+        [
+            (
+                "	if (length > 100)\n		return XDP_DROP;\n	return XDP_PASS",
+                "	return XDP_DROP",
+            )
+        ],
+        "all of them are dropped",
+    ),
+    "longer than nearly nothing": ([("> 100", "> 10")], "Which frames does your program let pass"),
 }
 ALTERNATIVES = {
     "in one line": """#include "xdp.h"
@@ -86,7 +96,6 @@ int any_name(struct xdp_md *ctx)
 
 
 THOUGHTS = {
-    60: "Does it compare a length, or a place in memory?",
     100: "Is 100 longer than 100?",
     102: "Which is the first length that is too long?",
     115: "The length counts from the Ethernet header on, its 14 bytes included.",
@@ -99,11 +108,16 @@ def check(program):
         return program.run(Ether() / IP() / ICMP() / Raw(bytes(size - 42))).verdict
 
     sent, expected = "pings in frames of 60 to 1,400 bytes", "the first that is dropped has 101"
-    dropped = [size for size in (*range(60, 200), 1400) if verdict(size) == "XDP_DROP"]
+    sizes = (*range(60, 200), 1400)
+    dropped = [size for size in sizes if verdict(size) == "XDP_DROP"]
     if not dropped:
         raise Wrong(
             sent, expected, "none of them is dropped", "What do you compare, and with what?"
         )
+    if len(dropped) == len(sizes):
+        raise Wrong(sent, expected, "all of them are dropped, the shortest, too",
+                    "Which frames does your program let pass? And if it compares, is what it "
+                    "compares a length, or a place in memory?")  # fmt: skip
     if dropped[0] == 60 and verdict(1400) != "XDP_DROP":
         raise Wrong(sent, expected, "short ones are dropped, long ones are not",
                     "It seems to be the other way round.")  # fmt: skip

@@ -65,6 +65,15 @@ NEAR_MISSES = {
     "host byte order": ([("htons(53)", "53")], "13568"),
     "IP options ignored": ([("ip->ihl * 4", "sizeof(*ip)")], "with IP options"),
     "ihl taken for bytes": ([("ip->ihl * 4", "ip->ihl")], "words of four bytes"),
+    "added in headers, not in bytes": (
+        [("(void *)ip + ip->ihl * 4", "(void *)(ip + ip->ihl * 4)")], "In which units does C add",
+    ),
+    "added in headers, and not even in words": (
+        [("(void *)ip + ip->ihl * 4", "(void *)(ip + ip->ihl)")], "In which units does C add",
+    ),
+    "added in headers, and said so nowhere": (
+        [("(void *)ip + ip->ihl * 4", "ip + ip->ihl * 4")], "In which units does C add",
+    ),
     "the port it comes from": ([("udp->dest", "udp->source")], "from port 53"),
     "either port": (
         [("udp->dest == htons(53)", "udp->dest == htons(53) || udp->source == htons(53)")],
@@ -119,6 +128,8 @@ DNS_ANSWER = UDP(sport=53, dport=4242) / DNS(qr=1)
 OPTIONS = b"\x01" * 8  # two words of nothing
 LOOKALIKE = b"\0\x35\0\x35\x01\x01\x01\x01"
 
+FIFTY_THREES = b"\0\x35" * 300  # wherever it is taken for a header, its port is 53
+
 SWAPPED = "13568 is 53 with its two bytes in the other order."
 OTHER = "That is another port."
 NOT_UDP = "That is not UDP. Which field says so?"
@@ -132,6 +143,12 @@ CASES = [
     ("UDP to port 4661", IP() / UDP(sport=4242, dport=0x1235), PASS, OTHER),
     ("TCP to port 53", IP() / TCP(sport=4242, dport=53), PASS, NOT_UDP),
     ("ICMP", IP() / ICMP(code=53) / b"\0\x35\0\x35", PASS, NOT_UDP),
+    ("UDP to port 80 with a TTL of 53", IP(ttl=53) / UDP(sport=4242, dport=80), PASS,
+     "That is its TTL, not its port. Is what you add counted in bytes? ihl counts words of four "
+     "bytes."),
+    ("UDP to port 80 with many a 53 in its payload",
+     IP() / UDP(sport=4242, dport=80) / FIFTY_THREES, PASS,
+     "This 53 lies far behind the ports. In which units does C add to your pointer?"),
     ("a DNS question, UDP to port 53", IP() / DNS_QUESTION, DROP, WHERE),
     ("a DNS question with IP options", IP(options=OPTIONS) / DNS_QUESTION, DROP,
      "With options, UDP begins further back. Which field knows where?"),

@@ -1,5 +1,6 @@
 """A sum that outlives the packet."""
 
+from ..hosts import cpus
 from ..packets import ARP, ICMP, IP, TCP, Ether, IPv6, Raw
 from . import PASS, equal, expect, summed
 
@@ -45,6 +46,24 @@ NEXT = (
 )
 
 LENGTH = "ctx->data_end - ctx->data"
+CLAIMED = """#include "xdp.h"
+
+BPF_PERCPU_ARRAY(frame_bytes, u64, 1);
+
+int load(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	struct iphdr *ip = data + 14;
+	if ((void *)(ip + 1) > (void *)(long)ctx->data_end)
+		return XDP_PASS;
+
+	int key = 0;
+	u64 *bytes = frame_bytes.lookup(&key);
+	if (bytes)
+		*bytes += ntohs(ip->tot_len);
+	return XDP_PASS;
+}
+"""
 NEAR_MISSES = {
     "packets, not bytes": ([(LENGTH, "1")], "counts packets"),
     "the last one's length": ([("+=", "=")], "only the last"),
@@ -77,28 +96,12 @@ int load(struct xdp_md *ctx)
 """,
         "whatever they carry",
     ),
-    "the length that IPv4 claims": (
-        """#include "xdp.h"
-
-BPF_PERCPU_ARRAY(frame_bytes, u64, 1);
-
-int load(struct xdp_md *ctx)
-{
-	void *data = (void *)(long)ctx->data;
-	struct iphdr *ip = data + 14;
-	if ((void *)(ip + 1) > (void *)(long)ctx->data_end)
-		return XDP_PASS;
-
-	int key = 0;
-	u64 *bytes = frame_bytes.lookup(&key);
-	if (bytes)
-		*bytes += ntohs(ip->tot_len);
-	return XDP_PASS;
-}
-""",
-        "Ethernet header",
+    "the length that IPv4 claims": (CLAIMED, "from where on does it count"),
+    "the same, in the order of the wire": (
+        CLAIMED.replace("ntohs(ip->tot_len)", "ip->tot_len"), "in which order do its bytes stand",
     ),
-}
+    "one counter for all CPUs": ([("PERCPU_ARRAY", "ARRAY")], "Some additions are lost"),
+}  # fmt: skip
 ALTERNATIVES = {
     "with BCC's own word for it": [
         ("	int key = 0;\n	u64 *bytes = frame_bytes.lookup(&key);\n	if (bytes)\n", ""),
@@ -124,6 +127,7 @@ FRAMES = {
     "IPv6": Ether() / IPv6() / Raw(bytes(100)),
     "something unknown": Ether(type=0x88B5) / b"experiment",
 }
+ROUND = 10_000
 
 
 def check(program):
@@ -140,8 +144,32 @@ def check(program):
         elif found == len(run.before):
             think = "The map holds only the last one's length."
         elif found in (total - 14 * number, before + len(run.before) - 14):
-            think = "14 bytes are missing for each: is the Ethernet header part of the frame?"
+            think = (
+                "14 bytes are missing for each: is the Ethernet header part of the frame? If a "
+                "field gave you the length: from where on does it count?"
+            )
+        elif found > total:
+            think = (
+                "That is more than the frame has. If a field gave you the length: in which order "
+                "do its bytes stand in the packet?"
+            )
         sent = f"{what} of {len(run.before)} bytes, {total} bytes in all so far"
         if found == 0:
             think = "Nothing is in the map. Look it up, check the pointer, add to where it points."
         equal(sent, "frame_bytes", total, found, think)
+    all_at_once(program, FRAMES["a ping"])
+
+
+def all_at_once(program, packet):
+    """Refuse what loses additions when several CPUs make them; one CPU alone loses none.
+
+    Where CPUs share a sum, a tenth of it is lost: five rounds without a loss are no luck.
+    """
+    together = cpus()[:4]
+    for _ in range(5):
+        program["frame_bytes"].clear()
+        length = len(program.run(packet, repeat=ROUND, cpus=together).before)
+        sent = f"a ping of {length} bytes, {ROUND:,} times on each of {len(together)} CPUs at once"
+        think = "Some additions are lost: the CPUs share one number. Which two cures did you see?"
+        total = length * ROUND * len(together)
+        equal(sent, "frame_bytes", total, summed(program["frame_bytes"][0]), think)

@@ -1,7 +1,9 @@
 """Every CPU counts for itself; whoever reads has to add."""
 
+from numbers import Number
+
 from ..maps import PerCPU
-from . import equal
+from . import Wrong, equal
 
 TITLE = "All of them"
 TEXT = """
@@ -59,17 +61,48 @@ NEAR_MISSES = {
         "keys",
     ),
     "no return": ([("    return total\n", "    print(total)\n")], "return"),
+    "keys for copies": (
+        [("counters.values()", "counters")],
+        "TypeError in line 4, «for copy in copies:»: 'int' object is not iterable",
+    ),
+    "keys for copies, by index": (
+        STARTER.replace("counters.values()", "counters"), "What does a loop over a dict",
+    ),
+    "all copies at once": (
+        STARTER.replace("copies[0]", "copies"), "How many numbers does it hold",
+    ),
+    "the sum of all values": (
+        "def packets(counters):\n    return sum(counters.values())\n",
+        "How many numbers does it hold",
+    ),
+    "pairs for copies": (
+        [("counters.values()", "counters.items()")], "How many numbers does it hold",
+    ),
+    "a list": (
+        "def packets(counters):\n    return [sum(copies) for copies in counters.values()]\n",
+        "That is a list, where one number",
+    ),
+    "a dict": (
+        "def packets(counters):\n    return {key: sum(row) for key, row in counters.items()}\n",
+        "That is a dict, where one number",
+    ),
     "stuck at none": (
         [("    total = 0\n", "    if not counters:\n        return None\n    total = 0\n")],
         "no entries",
     ),
-}
+}  # fmt: skip
 ALTERNATIVES = {
     "the sums of the lab's maps": """def packets(counters):
     return sum(copies.sum for copies in counters.values())
 """,
     "in one breath": """packets = lambda counters: sum(map(sum, counters.values()))
 """,
+}
+
+ROWS = {  # words of a TypeError, and what they are about
+    "PerCPU": "A value of this dict has a copy for each CPU. How many numbers does it hold?",
+    "'int' object": "Which of them is a number, and which holds several? What does a loop over a "
+    "dict give, its keys or its values?",
 }
 
 
@@ -83,10 +116,21 @@ def check(packets):
     for what, rows in cases:
         counters = {key: PerCPU(copies) for key, copies in rows.items()}
         every = [list(copies) for copies in rows.values()]
-        right, found = sum(map(sum, every)), packets(counters)
+        right = sum(map(sum, every))
+        try:
+            found = packets(counters)
+        except TypeError as error:
+            think = next((t for words, t in ROWS.items() if words in str(error)), None)
+            if think is None:
+                raise
+            raise Wrong(what, f"packets() gives {right}", str(error), think) from error
         think = "Each protocol has a copy for each CPU. Which of the numbers did you add?"
         if found is None:
             think = "Does your function return a number, also for a map with no entries?"
+        elif not isinstance(found, Number):
+            kind = type(found).__name__
+            think = f"That is a {kind}, where one number is asked for. What of it is left to do?"
+            raise Wrong(what, f"packets() gives {right}", f"packets() gives {found!r}", think)
         elif found == sum(rows):
             think = "Those are the keys, the numbers of the protocols."
         elif found == len(rows):

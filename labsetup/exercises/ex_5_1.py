@@ -66,8 +66,9 @@ COMPARE = (
     "addresses are in both, the ports in UDP's."
 )
 NEXT = (
-    "Attach it, and look at the journey of IP() / UDP(sport=4242, dport=7) / b'hello' with "
-    "capture=True. What would happen to a datagram to the broadcast address?"
+    "Why was no checksum to be mended? Each is a sum, and you changed only the order of what it "
+    "adds up. Now attach it, and look at the journey of IP() / UDP(sport=4242, dport=7) / "
+    "b'hello' with capture=True. What would happen to a datagram to the broadcast address?"
 )
 
 SWAP_MACS = """	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);

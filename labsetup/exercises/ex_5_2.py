@@ -85,14 +85,20 @@ ANEW = """ip->ttl = 64;
 	ip->check = ~sum;
 """
 NEAR_MISSES = {
-    "the carry forgotten": (STARTER, "are wrong"),
+    "the carry forgotten": (STARTER, "as with the colleague's program"),
     "turned round and back, the carry still forgotten": (
-        [(MEND, "ip->check = htons(ntohs(ip->check) + ((ip->ttl - 64) << 8));\n")], "are wrong",
+        [(MEND, "ip->check = htons(ntohs(ip->check) + ((ip->ttl - 64) << 8));\n")],
+        "What becomes of the carry in your sum",
     ),
     "a carry that is lost a second time": (
         [(MEND, "u32 sum = ip->check + htons((ip->ttl - 64) << 8);\n\n"
           "	ip->check = (sum & 0xffff) + (sum >> 16 << 8);\n")],
-        "are wrong",
+        "What becomes of the carry in your sum",
+    ),
+    "the carry added, from a sum that had no room for it": (
+        [(MEND, "u16 sum = ip->check + htons((ip->ttl - 64) << 8);\n\n"
+          "	ip->check = (sum & 0xffff) + (sum >> 16);\n")],
+        "how many bits has what holds the sum",
     ),
     "no checksum at all": ([(f"	{MEND}", "")], "IP chksum"),
     "the TTL set first, and its old value gone": (
@@ -153,6 +159,12 @@ def pings(ttl=255):
             yield bytes(raw)
 
 
+def colleagues(raw):
+    """The checksum as the starter leaves it: a sum of 16 bits in the order of this machine."""
+    (check,) = struct.unpack_from("<H", raw, 24)
+    return struct.pack("<H", (check + raw[22] - 64) & 0xFFFF)
+
+
 def is_right(raw):
     """Whether a receiver takes the IPv4 header for whole."""
     return total(raw[14 : 14 + (raw[14] & 15) * 4]) == 0xFFFF
@@ -161,7 +173,11 @@ def is_right(raw):
 STAYS = "Only the TTL and the checksum change, and only where the TTL is above 64."
 SUM = "Which 16 bits change, from what to what, and in which order do they stand in the packet?"
 LONGER = "With options the header is longer than 20 bytes, and its checksum covers them all."
-FEW = "Which are they? Look at the checksum before, and at what is added to it."
+FEW = (
+    "Which are they? Look at the checksum before, and at what is added to it: how many bits has "
+    "what holds the sum?"
+)
+OTHERWISE = "Which are they? What becomes of the carry in your sum, and where is it added?"
 PACKETS = [
     ("a ping with a TTL of 128", IP(ttl=128) / ICMP(), SUM),
     ("TCP with a TTL of 255", IP(ttl=255) / TCP(), SUM),
@@ -191,8 +207,11 @@ def check(program):
         "an unknown one": Ether(type=0x88B5),
     }.items():
         expect(program, what, packet, PASS, "It has no TTL, or none of IPv4.")
-    right = [is_right(program.run(ping).after) for ping in pings()]
-    if not all(right):
-        sent = f"{len(right):,} pings with a TTL of 255, which differ in their id"
-        happened = f"{right.count(False)} of them are wrong"
-        raise Wrong(sent, "all checksums are right", happened, FEW)
+    tried = [(ping, program.run(ping).after) for ping in pings()]
+    wrong = [(ping, after) for ping, after in tried if not is_right(after)]
+    if wrong:
+        sent = f"{len(tried):,} pings with a TTL of 255, which differ in their id"
+        as_before = all(after[24:26] == colleagues(ping) for ping, after in wrong)
+        how = "as with the colleague's program" if as_before else "but not in the colleague's way"
+        happened = f"{len(wrong)} of them are wrong, {how}"
+        raise Wrong(sent, "all checksums are right", happened, FEW if as_before else OTHERWISE)

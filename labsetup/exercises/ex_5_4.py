@@ -43,7 +43,10 @@ SOLUTION = """def diagnoses():
         3: "wrong MAC address",
     }
 """
-COMPARE = "Which single look, taken first, would have told the three apart the soonest?"
+COMPARE = (
+    "Which single look, taken first, would have told the three apart the soonest? The "
+    "lab's picture of net shows two of them; elsewhere ip link and ethtool -k do."
+)
 NEXT = (
     "Mend each room, and prove it with a ping and a connection. Room 1: Program('xdp_pass'). Room "
     "2: ethtool. Room 3: net.middle.eth0.ours.program['next_hops']."

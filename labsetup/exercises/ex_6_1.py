@@ -1,5 +1,8 @@
 """Rendezvous hashing, from its rule alone."""
 
+from contextlib import contextmanager
+from unittest.mock import patch
+
 import numpy as np
 
 from ..hashing import flow_hash, random_flows, unevenness
@@ -70,6 +73,12 @@ NEAR_MISSES = {
     "its score, not its name": ([("max(servers, key=score)", "max(map(score, servers))")],
                                 "a name from the list"),
     "no return": ([("return max", "max")], "a name from the list"),
+    "Python's own hash": ([(SCORE, 'hash(f"{flow} {name}")')], "that of another Python process"),
+    "Python's own hash, for a server's seed": (
+        [("seed_of(name))", "np.uint64(hash(name) % 2**64))"),
+         ("from labsetup", "import numpy as np\n\nfrom labsetup")],
+        "Two load balancers",
+    ),
     "by chance": (
         [("max(servers, key=score)", "random.choice(servers)"),
          ("from labsetup", "import random\n\nfrom labsetup")],
@@ -95,6 +104,10 @@ def choose(flow, servers):
 def choose(flow, servers):
     return max(servers, key=lambda name: hashlib.sha256(f"{flow} {name}".encode()).digest())
 """,
+    "Python's own hash, of numbers": [
+        (SCORE, "mixed(np.uint64(hash((int(flow), int(seed_of(name)))) % 2**64))"),
+        ("from labsetup", "import numpy as np\n\nfrom labsetup"),
+    ],
     "a ring": """from labsetup import mixed, seed_of
 import numpy as np
 
@@ -117,6 +130,23 @@ PLACE = "Where does a server's number come from: its name, or its place in the l
 NEW = "A new server may take flows to itself. Why do others move?"
 BOTH = "All flows meet at one server. Is the score one of both, the flow and the server?"
 STIRRED = "A few bits decide, and not evenly. What is stirred, and when?"
+
+SALT = "Python's hash() of a str is another in each process. Two load balancers have to agree."
+
+
+def salted(thing):
+    """Whether Python stirs a salt of the process into this one's hash."""
+    if isinstance(thing, (tuple, frozenset)):
+        return any(map(salted, thing))
+    return isinstance(thing, (str, bytes))
+
+
+@contextmanager
+def another_process():
+    """hash() as a process with another salt has it (PYTHONHASHSEED); a number's stays."""
+    own = hash
+    with patch("builtins.hash", lambda one: own(("another", one) if salted(one) else one)):
+        yield
 
 
 def check(choose):
@@ -147,6 +177,12 @@ def check(choose):
         happened = f"the busiest has {busiest:.1f} times its share"
         think = BOTH if len(set(before)) == 1 else STIRRED
         raise Wrong(every, "about as many flows for each", happened, think)
+
+    with another_process():
+        changed = int((chosen(SERVERS) != before).sum())
+    if changed:
+        sent = f"{every}, where hash() is that of another Python process"
+        raise Wrong(sent, "the same server", f"another one for {changed}", SALT)
 
 
 def nothing(sent, moved, think):
