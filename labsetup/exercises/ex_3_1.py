@@ -127,7 +127,7 @@ FRAMES = {
     "IPv6": Ether() / IPv6() / Raw(bytes(100)),
     "something unknown": Ether(type=0x88B5) / b"experiment",
 }
-ROUND = 10_000
+ROUND = 100_000  # some milliseconds, so that the CPUs do meet
 
 
 def check(program):
