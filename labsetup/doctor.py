@@ -156,7 +156,7 @@ def _tool(command: str, package: str, lessons: str) -> Callable[[], str]:
         if not path:
             missing = f"not installed ({lessons})" if lessons else "not installed"
             raise _Missing(missing, f"apt-get install {package}")
-        return path
+        return "unpacked for the lab" if Path(path).is_relative_to(sys.prefix) else path
 
     return check
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from collections.abc import Iterator, MutableMapping
+import ipaddress
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any
 
 from . import libbpf
@@ -18,6 +19,7 @@ DEVMAP = 14
 BYTES = {ctypes.c_ubyte, ctypes.c_char}
 SMALL, LIGHT = 1024, 8192  # entries, and bytes, that are soon read
 LONGEST = 200  # characters of an entry in a listing
+MANY = 16  # entries; of more than that, those of 0 are not listed
 
 
 class PerCPU(tuple[int, ...]):
@@ -43,8 +45,9 @@ class Map(MutableMapping[Any, Any]):
 
     Keys and values are ints where the C type is an integer, and dicts for a struct. Any of them,
     and any field of a struct, may be written as the very bytes that it has in memory: bytes, or
-    a numpy array. A value of a per-CPU map is a `PerCPU`; writing an int to it sets every CPU's
-    copy. A device map takes interfaces, such as ``net.middle.eth1``.
+    a numpy array; only text, an array of char, may be shorter. A value of a per-CPU map is a
+    `PerCPU`; writing an int to it sets every CPU's copy. A device map takes interfaces, such as
+    ``net.middle.eth1``.
     """
 
     def __init__(self, name: str, table: Any) -> None:
@@ -63,7 +66,7 @@ class Map(MutableMapping[Any, Any]):
         return self._table.ttype in READABLE and entries <= SMALL and entries * size <= LIGHT
 
     def _key(self, key: Any) -> Any:
-        return self._made(self._table.Key, key, "keys")
+        return self._made(self._table.Key, key, "a key")
 
     def _made(self, kind: Any, value: Any, what: str) -> Any:
         try:
@@ -71,8 +74,11 @@ class Map(MutableMapping[Any, Any]):
         except (KeyError, TypeError, ValueError, IndexError):
             raw = _raw(value)
             given = repr(value) if raw is None else f"{len(raw)} bytes"
-            form = _form(kind) if raw is None else f"{_form(kind)}, {ctypes.sizeof(kind)} bytes"
-            raise LabError(f"map {self.name} has {what} of type {form}, not {given}") from None
+            form = _form(kind)
+            if raw is not None and not form.endswith("bytes"):
+                form = f"{form}, {ctypes.sizeof(kind)} bytes"
+            how = _how(kind, value)
+            raise LabError(f"{what} of map {self.name} is {form}, not {given}{how}") from None
 
     def __getitem__(self, key: Any) -> Any:
         try:
@@ -85,7 +91,7 @@ class Map(MutableMapping[Any, Any]):
         plain = value.index if isinstance(value, Interface) else value
         if self._table.ttype in PER_CPU and not isinstance(value, (tuple, list)):
             plain = [value] * self._table.Leaf._length_  # a leaf is an array of copies
-        new = self._made(self._table.Leaf, plain, "values")
+        new = self._made(self._table.Leaf, plain, "a value")
         # A device map takes an interface by its number in the namespace of whoever writes.
         place = value.host.inside() if isinstance(value, Interface) else contextlib.nullcontext()
         made = self._key(key)
@@ -122,15 +128,35 @@ class Map(MutableMapping[Any, Any]):
         self._table.clear()
 
     def __repr__(self) -> str:
-        rows = "\n".join(f"  {key}: {_short(repr(value))}" for key, value in self.items())
-        return f"{self.name}\n{rows or '  (empty)'}"
+        entries = list(self.items())
+        shown = [one for one in entries if len(entries) <= MANY or not _is_zero(one[1])]
+        rows = [f"  {key}: {_short(repr(value))}" for key, value in shown]
+        if zeros := len(entries) - len(shown):
+            rows.append(f"  ({'and ' if rows else ''}{zeros} entries of 0)")
+        return "\n".join([self.name, *(rows or ["  (empty)"])])
 
 
 class Struct(dict[str, Any]):
-    """A struct of C: its fields by name; usable as a key, as it is in the map."""
+    """A struct of C: its fields by name; usable as a key, as it is in the map.
+
+    It is a copy, so setting a field of it is refused: that would change nothing in the map.
+    """
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(tuple(self.items()))
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        raise LabError(
+            "this is a copy, and the map would not change; assign the whole entry: "
+            f"some_map[key] = some_map[key] | {{{name!r}: …}}"
+        )
+
+    def update(self, *args: Any, **fields: Any) -> None:
+        """Refused, like setting one field."""
+        self[next(iter(dict(*args, **fields)), "field")] = None
+
+    def __reduce__(self) -> Any:  # a copy of a copy sets no fields
+        return Struct, (dict(self),)
 
 
 def _plain(value: Any) -> Any:
@@ -151,6 +177,11 @@ def _plain(value: Any) -> Any:
     return getattr(value, "value", value)
 
 
+def _named(fields: Iterable[str]) -> set[str]:
+    """Those that the C has: BCC names gaps too."""
+    return {name for name in fields if not name.startswith("__pad")}
+
+
 def _form(kind: Any) -> str:
     """How a value of a C type is written in Python."""
     if issubclass(kind, ctypes.Union):
@@ -161,7 +192,26 @@ def _form(kind: Any) -> str:
     if issubclass(kind, ctypes.Array):
         size = kind._length_
         return f"{size} bytes" if kind._type_ in BYTES else f"a list of {size} numbers"
-    return kind.__name__
+    return f"a number of {ctypes.sizeof(kind)} bytes"
+
+
+def _how(kind: Any, value: Any) -> str:
+    """How an IPv4 address is written where a program keeps it as a number."""
+    if not (issubclass(kind, ctypes.c_uint32) and isinstance(value, str)):
+        return ""
+    try:
+        ipaddress.IPv4Address(value)
+    except ValueError:
+        return ""
+    return f"; as a program reads it: int.from_bytes(socket.inet_aton({value!r}), sys.byteorder)"
+
+
+def _is_zero(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_zero(part) for part in value.values())
+    if isinstance(value, (tuple, list, bytes)):
+        return not any(value)
+    return value == 0
 
 
 def _short(text: str) -> str:
@@ -180,17 +230,22 @@ def _raw(value: Any) -> bytes | None:
 def _made(kind: Any, value: Any) -> Any:
     raw = _raw(value)
     if raw is not None:
-        is_text = issubclass(kind, ctypes.Array) and kind._type_ in BYTES
+        is_text = issubclass(kind, ctypes.Array) and kind._type_ is ctypes.c_char
+        # Text may be short. An address with zeros behind it is another address.
         raw = raw.ljust(ctypes.sizeof(kind) if is_text else 0, b"\0")
         if len(raw) != ctypes.sizeof(kind):
             raise ValueError
         # A char array within a struct is set from bytes, any other type from its like.
-        return raw if is_text and kind._type_ is ctypes.c_char else kind.from_buffer_copy(raw)
+        return raw if is_text else kind.from_buffer_copy(raw)
     if issubclass(kind, ctypes.Structure) and not isinstance(value, (dict, tuple, list)):
         raise TypeError
     if isinstance(value, dict):
         fields = {name: part for name, part, *_ in kind._fields_}
+        if issubclass(kind, ctypes.Structure) and not value.keys() >= _named(fields):
+            raise ValueError  # what is left out would be 0
         return kind(**{name: _made(fields[name], part) for name, part in value.items()})
     if isinstance(value, (tuple, list)):
+        if issubclass(kind, ctypes.Array) and len(value) != kind._length_:
+            raise ValueError
         return kind(*value)
     return kind(value)

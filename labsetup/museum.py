@@ -88,8 +88,9 @@ def hall_of(room: int) -> Hall:
     for hall in HALLS.values():
         if room in hall.rooms:
             return hall
-    last = max(number for hall in HALLS.values() for number in hall.rooms)
-    raise LabError(f"the museum has the rooms 1 to {last}, and no room {room!r}")
+    halls = [f"{min(hall.rooms)} to {max(hall.rooms)} for {id}" for id, hall in HALLS.items()]
+    how = "; a room is a number, without quotation marks" if isinstance(room, str) else ""
+    raise LabError(f"the museum has the rooms {', '.join(halls)}, and no room {room!r}{how}")
 
 
 # Lesson 05: middle forwards with the program `redirect`.

@@ -406,7 +406,8 @@ class Account:
             if row.missing:
                 raise LabError(
                     f"{row.where} received {row.received} packets, and {row.missing} of them have "
-                    "no fate: look for a verdict that could not be carried out (ethtool -S)"
+                    "no fate: look for a verdict that could not be carried out, in the driver's "
+                    "counters"
                 )
 
     def __repr__(self) -> str:

@@ -153,7 +153,7 @@ def compare(before: bytes, after: bytes) -> list[Field]:
         return [Field("frame", "headers", *(_names(p.layers()) for p in (old, new)))]
     fields = []
     for number, layer in enumerate(old.layers()):
-        one = old.getlayer(number)
+        one = _layer(old, number)
         for field in one.fields_desc:
             if isinstance(field, ConditionalField) and not field._evalcond(one):
                 continue
@@ -165,8 +165,15 @@ def compare(before: bytes, after: bytes) -> list[Field]:
     return fields
 
 
+def _layer(whole: Packet, number: int) -> Packet:
+    """A header by its place; scapy's own getlayer() counts each IP option as one."""
+    for _ in range(number):
+        whole = whole.payload
+    return whole
+
+
 def _words(whole: Packet, number: int, field: Any) -> str:
-    layer = whole.getlayer(number)
+    layer = _layer(whole, number)
     value = layer.getfieldval(field.name)
     words = value.hex() if isinstance(value, bytes) else str(field.i2repr(layer, value)).strip("'")
     if field.name in CHECKSUMS and value is not None:
@@ -181,7 +188,7 @@ CHECKSUMS = {"chksum", "cksum"}
 
 def _is_right(whole: Packet, number: int, name: str) -> bool | None:
     """Whether a checksum is what scapy computes; None where it cannot be known."""
-    layer = whole.getlayer(number)
+    layer = _layer(whole, number)
     if not isinstance(layer, IP):
         ip = whole.getlayer(IP)
         fragment = (ip is not None and (ip.frag or ip.flags.MF)) or IPv6ExtHdrFragment in whole
@@ -192,9 +199,9 @@ def _is_right(whole: Packet, number: int, name: str) -> bool | None:
         if isinstance(layer, UDP) and layer.chksum == 0:
             return None  # the sender made none
     fresh = whole.copy()
-    setattr(fresh.getlayer(number), name, None)
-    again = Ether(bytes(fresh)).getlayer(number)
-    return again is not None and again.getfieldval(name) == layer.getfieldval(name)
+    setattr(_layer(fresh, number), name, None)
+    again = _layer(Ether(bytes(fresh)), number)
+    return isinstance(again, type(layer)) and again.getfieldval(name) == layer.getfieldval(name)
 
 
 def _names(layers: Sequence[type[Packet]]) -> str:

@@ -9,18 +9,21 @@ from __future__ import annotations
 import contextlib
 import html
 import inspect
+import io
 import linecache
 import os
 import pickle
+import re
 import select
 import shlex
 import signal
+import sys
 import textwrap
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +36,11 @@ from .exercises import LESSONS, Exercise, Wrong
 from .hosts import Network
 from .packets import Field
 from .program import BuildError, Program
+from .refusals import TELLING
 from .sandbox import LabError
 
 SECONDS = 20.0  # for one check; the longest with a network takes about three
+PRINTED = 300  # characters of what an answer prints are shown
 SOURCE = "answer.py"  # what Python that is no file is called
 
 ENDLESS = "Is there a loop that never ends, or one of very many turns? What brings it to its end?"
@@ -44,6 +49,7 @@ CALLED = "Does it take what the starter's takes, and return what the text asks f
 
 SIGNS = {DONE: "●", TRIED: "◐", "": "○"}
 _checking = False
+_refused: set[str] = set()  # names of programs whose last cell was refused
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,9 @@ def _judged(exercise: Exercise, answer: Any, expendable: bool = True) -> Reply:
     try:
         exercise.check(made)
     except Wrong as wrong:
+        telling = [one for one in getattr(made, "warnings", []) if TELLING.search(one)]
+        if telling:
+            wrong.think = f"Begin with what clang warns of: {telling[0]}"
         happened = raised(wrong.__cause__) if wrong.__cause__ else wrong.happened
         rows = [("sent", wrong.sent), ("expected", wrong.expected), ("happened", happened)]
         return reply(False, wrong.think, *rows, differs=wrong.differs)
@@ -208,12 +217,18 @@ def _apart(work: Callable[[], Reply], exercise: Exercise, seconds: float) -> Rep
         status = 1
         with contextlib.suppress(BaseException):
             os.setpgid(0, 0)
-            for stream in (0, 1, 2):  # what an answer prints is no part of the reply
+            for stream in (0, 1, 2):
                 os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+            # A kernel's own streams would wait six seconds for a thread that stayed behind.
+            sys.stdout = sys.stderr = printed = io.StringIO()
             Network.forget()
             sandbox.enter_anew()
+            reply = work()
+            if text := " ".join(printed.getvalue().split()):
+                rows = (*reply.rows, ("printed", textwrap.shorten(text, PRINTED, placeholder=" …")))
+                reply = replace(reply, rows=rows)
             with os.fdopen(writing, "wb") as pipe:
-                pickle.dump(work(), pipe)
+                pickle.dump(reply, pipe)
             status = 0
         os._exit(status)
     os.close(writing)
@@ -273,6 +288,11 @@ def check(number: str, answer: Any = None) -> Reply | None:
 def _from_notebook(exercise: Exercise) -> Any:
     shell = get_ipython()
     found = shell.user_ns.get(exercise.name) if shell else None
+    made = re.findall(r"^def (\w+)", shell.user_ns["In"][-1] if shell else "", re.MULTILINE)
+    if made and exercise.name not in made and exercise.suffix == ".py":
+        raise LabError(f"{exercise.id} looks for {exercise.name}, and this cell makes {made[-1]}")
+    if exercise.name in _refused:
+        raise LabError(f"the last {exercise.name} was refused; mend its cell and run it again")
     if isinstance(found, Program) if exercise.suffix == ".c" else inspect.isfunction(found):
         return found
     how = f"%%xdp {exercise.name}" if exercise.suffix == ".c" else f"def {exercise.name}(...)"
@@ -401,12 +421,17 @@ def xdp(line: str, cell: str) -> None:
     # An empty line stands for the first one, so that clang counts lines as the cell does.
     try:
         program = Program(name, "\n" + cell)
-    except BuildError:
-        get_ipython().user_ns.pop(name, None)  # an older one must not pass for this one
-        if exercise:
+    except BaseException as error:
+        _forget(name)
+        if exercise and isinstance(error, BuildError):
             _record(exercise, ok=False)
+        if isinstance(error, KeyboardInterrupt):
+            raise LabError(f"{name} was interrupted; run its cell again") from None
         raise
+    if where := _places(name):
+        print(f"the {name} from before still runs at {where}: {name}.attach(…) replaces it there")
     get_ipython().user_ns[name] = program
+    _refused.discard(name)
     print(program.summary)
     for warning in program.warnings:
         print(f"clang warns: {warning}")
@@ -414,5 +439,30 @@ def xdp(line: str, cell: str) -> None:
         display(check(exercise.id, program))
 
 
+def _forget(name: str) -> None:
+    """See that an older program does not pass for one that was refused."""
+    _refused.add(name)
+    if where := _places(name):
+        print(f"the {name} from before still runs at {where}; {name}.detach() takes it off")
+    else:
+        get_ipython().user_ns.pop(name, None)
+
+
+def _places(name: str) -> str:
+    """Where a program that has this name in the notebook is attached; empty if nowhere."""
+    found = get_ipython().user_ns.get(name)
+    places = found.places if isinstance(found, Program) else []
+    return " and ".join(f"{one.host.name} {one.name}" for one in places)
+
+
+def _at_the_top(lines: list[str]) -> list[str]:
+    """Refuse a cell whose %%xdp is not its first line: Python would take the C for Python."""
+    words = [line for line in lines if line.strip()]
+    if any(line.startswith("%%xdp") for line in words[1:]):
+        raise LabError("%%xdp has to be the first line of its cell; move what stands above it")
+    return lines
+
+
 if get_ipython() is not None:
     get_ipython().register_magic_function(xdp, "cell")
+    get_ipython().input_transformers_cleanup.append(_at_the_top)

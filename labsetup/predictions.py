@@ -62,13 +62,16 @@ class Prediction:
     def reveal(self, value: Any) -> Revealed:
         """What was predicted and what happened."""
         if self.choices and value not in self.choices:
-            raise LabError(f"reveal() takes one of the choices: {', '.join(self.choices)}")
+            raise LabError(
+                f"«{self.question}» has no answer {value!r}: run the cell with the predict() that "
+                "belongs to this one first"
+            )
         is_so, guess = self._words(value), self.value
         if guess is None:
-            return Revealed(f"it is {is_so}; you made no prediction")
+            return Revealed(f"the answer: {is_so}; you made no prediction")
         if guess == value:
             return Revealed(f"you predicted {is_so}, and so it is")
-        return Revealed(f"you predicted {self._words(guess)}; it is {is_so}")
+        return Revealed(f"you predicted {self._words(guess)}; the answer: {is_so}")
 
     def __repr__(self) -> str:
         answers = " / ".join(self.choices) or f"a number{f', in {self.unit}' if self.unit else ''}"

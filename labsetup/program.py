@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 from bcc import BPF
 from scapy.packet import Packet
@@ -25,15 +26,16 @@ from .hosts import Interface
 from .maps import Map
 from .packets import Field, compare, frame
 from .refusals import (
-    ENDLESS,
     SOURCES,
     TELL_ALL,
     WARNINGS,
     Listing,
+    explain,
     gave_up,
+    included,
     last_words,
-    meaning,
     remarks,
+    undeclared,
 )
 from .sandbox import LabError
 
@@ -53,30 +55,31 @@ PATIENCE = 10.0  # seconds for the verifier; an endless loop over a packet takes
 
 
 class BuildError(LabError):
-    """clang does not accept the C; `log` holds all it said."""
-
-    def __init__(self, message: str, log: str) -> None:
-        super().__init__(message)
-        self.log = log
-
-
-class VerifierError(BuildError):
-    """The kernel's verifier refuses the program; `log` holds all it said.
+    """clang does not accept the C.
 
     Attributes:
+        log: all that was said.
         warnings: what clang had found suspicious before, a line each.
     """
 
     def __init__(self, message: str, log: str, warnings: Sequence[str] = ()) -> None:
-        super().__init__(message, log)
-        self.warnings = warnings
+        super().__init__(message)
+        self.log, self.warnings = log, warnings
 
     def _render_traceback_(self) -> list[str]:
-        """The sentence, what clang had warned of, and what the verifier itself said last."""
+        """The sentence, and what clang had warned of."""
         warned = [f"clang warns: {one}" for one in self.warnings]
+        return [*super()._render_traceback_(), *warned]
+
+
+class VerifierError(BuildError):
+    """The kernel's verifier refuses the program."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Under all that, what the verifier itself said last."""
         words = last_words(self.log)
         last = ["", "the verifier:", *words] if words else []
-        return [*super()._render_traceback_(), *warned, *last]
+        return [*super()._render_traceback_(), *last]
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class Program:
 
     def __init__(
         self,
-        name: str | Path,
+        name: str | Path | Program,
         source: str | None = None,
         capture: bool = False,
         expendable: bool = False,
@@ -154,7 +157,8 @@ class Program:
         """Compile and load.
 
         Args:
-            name: a program of ``bpf/`` such as ``"xdp_drop"``, or the path of a ``.c`` file.
+            name: a program of ``bpf/`` such as ``"xdp_drop"``, or the path of a ``.c`` file, or a
+                program to load once more, with empty maps.
             source: C to use instead of a file; *name* then only names it.
             capture: put ``bpf/capture.c`` around it, so that `record` sees each packet.
             expendable: this process is one that LLVM may end, as it does where it gives up.
@@ -163,6 +167,8 @@ class Program:
             BuildError: with clang's first complaint.
             VerifierError: with the refused line and what usually mends it.
         """
+        if isinstance(name, Program):
+            name, source = name.name, name.source
         self.path = None if source is not None else _find(name)
         self.name = Path(name).stem
         self.source = self.path.read_text() if self.path else str(source)
@@ -180,9 +186,10 @@ class Program:
             except Exception as error:  # BCC raises nothing more particular
                 self._bpf, trouble = None, error
         listing = Listing(text, function, told or said[0])
+        found = remarks(listing)
         if self._bpf is None:
             raise self._build_error(listing, said[0] or str(trouble))
-        self.warnings = [str(one) for one in remarks(listing) if not one.place.file]
+        self.warnings = [str(one) for one in found if not one.place.file]
         if function not in libbpf.function_names(self._bpf.module):
             raise BuildError(
                 f"{self.name} has no function that XDP can call; write one that begins "
@@ -195,13 +202,25 @@ class Program:
             except Exception as error:
                 self._function, trouble = None, error
         if self._function is None:
-            raise self._verifier_error(listing, said[0] or str(trouble), in_time())
+            log = said[0] or str(trouble)
+            if call := undeclared(found):
+                raise BuildError(f"{self.name} cannot be loaded{call}", log)
+            raise self._verifier_error(listing, log, in_time())
         self.fd: int = self._function.fd
         self.size = libbpf.facts(self.fd)
         self.id = self.size.id
         names = libbpf.table_names(self._bpf.module)
         hidden = CAPTURES if function == "capture" else set()
-        self.maps = {t: Map(t, self._bpf[t.encode()]) for t in names if t not in hidden}
+        self.maps = {t: Map(t, self._table(t)) for t in names if t not in hidden}
+
+    def _table(self, name: str) -> Any:
+        try:
+            return self._bpf[name.encode()]
+        except IndexError:  # bcc/table.py, of a value of another size
+            raise LabError(
+                f"map {name} has a copy of each value for each CPU, and BCC reads such values only "
+                "in multiples of 8 bytes; make them u64"
+            ) from None
 
     def _entry(self) -> str:
         names = re.findall(r"^int\s+(\w+)\s*\(\s*struct\s+xdp_md\b", self.source, re.MULTILINE)
@@ -221,17 +240,19 @@ class Program:
         ended, told = _told(text)
         if ended:
             listing = Listing(text, self.name, told)
-            place, reason = gave_up(listing)
-            words = meaning(reason) or f"LLVM gave up: {reason}"
-            where = f" at {place}" if place else ""
-            raise BuildError(f"{self.name} does not compile{where}: {words}", told)
+            found = remarks(listing)
+            if call := undeclared(found):
+                raise BuildError(f"{self.name} does not compile{call}", told)
+            warned = [str(one) for one in found if one.kind == "warning"]
+            raise BuildError(f"{self.name} does not compile{gave_up(listing, found)}", told, warned)
         return told
 
     def _build_error(self, listing: Listing, log: str) -> BuildError:
         where = self.path.name if self.path else self.name
         errors = [one for one in remarks(listing) if one.kind == "error"]
         if errors:
-            return BuildError(f"{where} does not compile: {errors[0]}", log)
+            because = included(listing, errors[0])
+            return BuildError(f"{where} does not compile: {errors[0]}{because}", log)
         reason = log.strip().splitlines()
         return BuildError(
             f"BCC could not compile {where}: {reason[-1] if reason else 'it gave no reason'}; "
@@ -240,12 +261,9 @@ class Program:
         )
 
     def _verifier_error(self, listing: Listing, log: str, in_time: bool) -> VerifierError:
-        place = listing.of_refusal(log if in_time else "")
+        place, words = explain(listing, log, in_time, bool(self.warnings))
         where = f"the verifier refused {self.name}{f' at {place}' if place else ''}"
-        known = meaning(log) if in_time else ENDLESS
-        words = (last_words(log) or ["none"])[-1]
-        sentence = f"{where}: {known}" if known else f"{where} with these words: {words}"
-        return VerifierError(sentence, log, self.warnings)
+        return VerifierError(f"{where}{words}", log, self.warnings)
 
     def __getitem__(self, name: str) -> Map:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -14,7 +15,12 @@ SOURCES = Path(__file__).parent.parent / "bpf"
 TELL_ALL = 0x4 | 0x8
 
 # BCC's own choice leaves out the warnings of which a beginner's verdicts are made.
-WARNINGS = ["-Wuninitialized", "-Wsometimes-uninitialized", "-Wconditional-uninitialized"]
+WARNINGS = [
+    "-Wunused-value",
+    "-Wuninitialized",
+    "-Wsometimes-uninitialized",
+    "-Wconditional-uninitialized",
+]
 
 # What the verifier does not say itself: it would go on for minutes.
 ENDLESS = (
@@ -23,30 +29,59 @@ ENDLESS = (
     "comparison with data_end inside"
 )
 
+# In a loop clang moves a comparison, or works out a place anew, and the proof is gone.
+PROOF_GONE = re.compile(r"invalid access to packet|(?:mem access '|arithmetic on )pkt_end")
+IN_A_LOOP = (
+    "; in a loop, with a constant number of turns, keep the place in a pointer of its own, begin "
+    "each turn with barrier_var(pointer), and compare and read through it"
+)
+
+# clang trusts a pointer that is read, and leaves out those ways through parse() that end at NULL.
+UNASKED = (
+    "that line is in order; the program reads what parse() may not have found; compare such a "
+    "pointer with NULL, and its end with pkt.end, before the first read"
+)
+
+# clang ends a program where what follows cannot be right.
+CUT_OFF = re.compile(r"last insn is not an exit|jump out of range|unreachable insn")
+
+LOOP = re.compile(r"\b(?:for|while)\s*\(|\bdo\s*\{")
+TOO_MUCH = re.compile(r"too large|too many instructions|too complex|too many jumps")
+
 # How it was said, what is wrong, what usually mends it; the first that fits is taken.  The words
-# changed over the years: `inv` became `scalar` in Linux 5.18.  {0} and {1} are the groups.
-REFUSALS = (
+# changed over the years: `inv` became `scalar` in Linux 5.18.  {0} and {1} are the groups; a
+# function gets them as numbers.
+REFUSALS: tuple[tuple[str, str | Callable[..., str], str], ...] = (
     (
         r"call bpf_xdp_adjust_\w+#.*invalid mem access '(?:scalar|inv)'",
         "it uses a packet pointer from before bpf_xdp_adjust_…(), which may have moved the packet",
         "after that call read ctx->data and ctx->data_end again, and compare again",
     ),
     (
+        r"invalid access to packet, off=(\d+) size=(\d+), R\d+\(id=[1-9]\d*,off=\d+,r=([1-9]\d*)\)",
+        lambda offset, size, proved: (
+            f"it reads {offset + size - proved}, or more, beyond the bytes proved to be there"
+        ),
+        "compare the end of all that is read with data_end, not only where it begins",
+    ),
+    (
         r"invalid access to packet, off=-?\d+ size=\d+, R\d+\(id=[1-9]\d*,",
         "it reads the packet at a place that depends on a number, such as a header's length, and "
         "nothing proves that the packet reaches that far",
-        "compare the end of what is read with data_end, after the number was added; a number that "
-        "may be large needs a mask, such as & 0xff, before it is added",
+        "before the read leave if its end, a pointer with the number added, is > data_end (a "
+        "number of 16 bits also wants a mask, such as & 0xff, before it is added)",
     ),
     (
         r"invalid access to packet, off=(\d+) size=\d+, R\d+\(id=0,off=-?\d+,r=(\d+)\)",
         "it reads the packet at offset {0}, and has proved that {1} bytes are there",
-        "before reading, compare the end of what is read with data_end",
+        "before reading, leave if the end of what is read is > data_end; compare pointers, not "
+        "lengths",
     ),
     (
         r"invalid access to packet",
         "it reads the packet where nothing proves that the packet is that long",
-        "before reading, compare the end of what is read with data_end",
+        "before reading, leave if the end of what is read is > data_end; compare pointers, not "
+        "lengths",
     ),
     (
         r"(?:mem access '|arithmetic on )pkt_end",
@@ -62,6 +97,12 @@ REFUSALS = (
         r"invalid mem access '\w*_or_null'|pointer arithmetic on \w+_or_null|_or_null expected=",
         "lookup() may return NULL, and the pointer is used without a check",
         "put if (pointer) before it",
+    ),
+    (
+        r"invalid access to map value, value_size=(\d+) off=\1\b",
+        "the map's values have {0} bytes, and it may go to byte {0} of one",
+        "compare or mask an index; and to add to a value put a star in front, as in *count += 1: "
+        "without it, it is the pointer that moves on",
     ),
     (
         r"invalid access to map value, value_size=(\d+) off=(-?\d+)",
@@ -102,9 +143,10 @@ REFUSALS = (
         "give it a constant bound, such as for (int i = 0; i < 64; i++)",
     ),
     (
-        r"too large|too many instructions|too complex|too many jumps",
+        TOO_MUCH.pattern,
         "it takes too many steps to verify: every turn of a loop counts, on every path",
-        "shorten the loop, or leave it early",
+        "give the loop fewer turns, with a constant bound such as i < 64, or leave it early; and "
+        "see that each turn moves on",
     ),
     (
         r"R0 !read_ok|R0 has (?:smin|value|unknown)|At program exit the register R0",
@@ -122,9 +164,14 @@ REFUSALS = (
         "look it up among the helpers for XDP in bpf-helpers(7)",
     ),
     (
-        r"last insn is not an exit|jump out of range|unreachable insn|subprog",
+        CUT_OFF.pattern + "|subprog",
         "it calls a function that is not part of the program",
         "write static __always_inline before one of your own; there is no C library, no printf",
+    ),
+    (
+        r"R\d+ type=\w+ expected=map_ptr",
+        "it gives a map to one of the kernel's functions, as C without BCC does",
+        "write the map's name in front, as in MAP.redirect_map(…) and MAP.lookup(…)",
     ),
     (
         r"R\d+ type=\w+ expected=",
@@ -139,8 +186,8 @@ REFUSALS = (
     (
         r"invalid mem access '(?:scalar|inv)'",
         "it uses a number as an address, or a pointer that may be NULL",
-        "begin with (void *)(long)ctx->data, keep pointers in pointer variables, and ask "
-        "if (pointer) where one may be NULL",
+        "begin with (void *)(long)ctx->data, keep pointers in pointer variables, ask if (pointer) "
+        "where one may be NULL, and compare *pointer where you mean what it points to",
     ),
     (
         r"invalid bpf_context access|dereference of modified ctx|only read from bpf_array",
@@ -151,7 +198,8 @@ REFUSALS = (
         r"math between \w+ pointer|pointer \+= pointer|[Pp]ointer arithmetic|bitwise operator|"
         r"R\d+ pointer operation",
         "it calculates with a pointer as if it were a number",
-        "a pointer may only have a number added or taken away; subtract two pointers for a length",
+        "a pointer may only have a number added or taken away; to learn how much is left, compare "
+        "it with another, as in pointer + 3 > data_end",
     ),
     (
         r"combined stack size|stack limit",
@@ -185,6 +233,8 @@ def meaning(log: str) -> str:
     words = "\n".join(steps)
     for pattern, wrong, mend in REFUSALS:
         if found := re.search(pattern, words, re.DOTALL):
+            if callable(wrong):
+                return f"{wrong(*map(int, found.groups()))}; {mend}"
             return f"{wrong}; {mend}".format(*found.groups())
     return ""
 
@@ -214,7 +264,9 @@ class Listing:
     """
 
     def __init__(self, source: str, function: str, told: str) -> None:
+        self.source = source
         self._lines = source.splitlines()
+        self._includes = "".join(line for line in self._lines if line.startswith("#include"))
         text, _, self.after = told.partition("#include <bcc/footer.h>")
         # What comes before the rewritten C are clang's remarks on the original.
         self.before, begin, text = text.partition("#if defined(BPF_LICENSE)")
@@ -248,12 +300,18 @@ class Listing:
         return self._lines[line - 1].strip() if 0 < line <= len(self._lines) else ""
 
     def of_refusal(self, log: str) -> Place | None:
-        """The line whose instruction the verifier refused."""
+        """The line whose instruction the verifier refused, or the loop that is too much for it."""
         named = re.findall(r"(?:at|unreachable|from) insn (\d+)", log)
         walked = re.findall(r"^(\d+): \([0-9a-f]{2}\)", log, re.MULTILINE)
-        if not (named or walked) and self._loops:  # too large: no word about where, but it loops
-            return self._loop(self._loops[-1])
-        found = self._at.get(int((named or walked)[-1])) if named or walked else None
+        last = int((named or walked or [-1])[-1])
+        around = [loop for loop in self._loops if last in loop]
+        if not log or not (named or walked) or TOO_MUCH.search(log):
+            loops = [n for n, line in enumerate(self._lines, 1) if LOOP.search(line)]
+            if len(loops) == 1:
+                return Place(loops[0], self.text(loops[0]))
+            if self._loops:
+                return self._loop((around or self._loops)[-1])
+        found = self._at.get(last)
         return self.place(*found) if found else self._quoted(log)
 
     def _loop(self, loop: range) -> Place | None:
@@ -261,9 +319,15 @@ class Listing:
         places = [self.place(*self._at[number]) for number in loop if number in self._at]
         own = [place.line for place in places if place.line and not place.file]
         for line in range(min(own, default=0), 0, -1):
-            if re.search(r"\b(for|while|do)\b", self.text(line)):
+            if LOOP.search(self.text(line)):
                 return Place(line, self.text(line))
         return places[0] if places else None
+
+    def number_as_pointer(self) -> Place | None:
+        """The line that calculates with ctx->data itself, if it is the only one."""
+        sign = re.compile(r"(?<!\(long\))ctx->data(?:_end)?\s*[-+<>]")
+        found = [n for n, line in enumerate(self._lines, 1) if sign.search(line)]
+        return Place(found[0], self.text(found[0])) if len(found) == 1 else None
 
     def place(self, line: int, quoted: str) -> Place:
         """A line of the rewritten C, as the reader would find it."""
@@ -283,8 +347,42 @@ class Listing:
         if not quoted:
             return None
         text = quoted[-1].strip()
-        lines = [n for n, line in enumerate(self._lines, 1) if line.strip() == text]
-        return Place(lines[0] if len(lines) == 1 else 0, text)
+        sources = {"": self._lines}
+        included = [path for path in SOURCES.glob("*.h") if f'"{path.name}"' in self._includes]
+        sources |= {path.name: path.read_text().splitlines() for path in included}
+        found = [
+            Place(number, text, file)
+            for file, lines in sources.items()
+            for number, line in enumerate(lines, 1)
+            if line.strip() == text
+        ]
+        return found[0] if len(found) == 1 else Place(0, text)
+
+
+def explain(listing: Listing, log: str, in_time: bool, warned: bool) -> tuple[Place | None, str]:
+    """Where the verifier refused a program, and in plain words why.
+
+    Args:
+        listing: the program's.
+        log: the verifier's.
+        in_time: whether it came to an end.
+        warned: whether clang had found something suspicious before.
+    """
+    place = listing.of_refusal(log if in_time else "")
+    known = meaning(log) if in_time else ENDLESS
+    if place and place.file == "parse.h" and "invalid access to packet" in log:
+        known = UNASKED
+    elif CUT_OFF.search(log) and warned:
+        known = "clang left out what cannot be right; begin with what it warns of"
+    elif "calculates with a pointer" in known and (number := listing.number_as_pointer()):
+        place, known = number, f"{known}; ctx->data is a number, so use a pointer made of it"
+    elif PROOF_GONE.search(log) and LOOP.search(listing.source):
+        known = known.partition("; ")[0] + IN_A_LOOP
+    if "pkt.end" in listing.source and "data_end" not in listing.source:  # as parse() calls it
+        known = re.sub(r"(?<!->)data_end", "pkt.end", known)
+    if not known:
+        return place, f" with these words: {(last_words(log) or ['none'])[-1]}"
+    return place, f": {known}"
 
 
 @dataclass(frozen=True)
@@ -305,14 +403,81 @@ class Remark:
         where = str(self.place) if self.place.text else f"line {self.place.line}"
         if self.place.file and not self.place.text:
             where = f"{self.place.file}, {where}"
-        return f"{where}: {BCCS_OWN.get(self.words, self.words)}"
+        for pattern, plain in PLAINER:
+            if re.search(pattern, self.words):
+                return f"{where}: {re.sub(pattern, plain, self.words)}"
+        return f"{where}: {self.words}"
 
 
-# What BCC itself says through clang.
-BCCS_OWN = {
-    "cannot call non-static helper function": "it calls a function of yours that is not static; "
-    "write static __always_inline before that function's type"
-}
+# What clang says, or BCC through it, and what would help more.
+PLAINER = (
+    (
+        r"(?:invalid operands to binary expression|indirection requires pointer operand|"
+        r"member reference type).*'struct (\w+)_table_t'.*",
+        r"\1 is a map: \1.lookup(&key) gives a pointer to an element, such as u64 *",
+    ),
+    (
+        r"no member named '(\w+)' in 'struct (\w+)_table_t'",
+        r"the map \2 has no \1(): other maps are looked up, a device map redirects, as in "
+        r"\2.redirect_map(number, verdict otherwise)",
+    ),
+    (r"expected '\)'", "expected ')', here or on the line before"),
+    (
+        r"subscripted value is not an array, pointer, or vector",
+        "what stands in front of [ is no array; of a map, lookup(&key) gives a pointer to an "
+        "element, such as u64 *",
+    ),
+    (
+        r"comparison of distinct pointer types \((.*)\)",
+        r"two types of pointers are compared, which does no harm: \1; (void *) silences it",
+    ),
+    (
+        "cannot call non-static helper function",
+        "it calls a function of yours that is not static; write static __always_inline before that "
+        "function's type",
+    ),
+    (
+        r"with an expression of type '([^']* \*)'.*; dereference with \*",
+        r"with a pointer; keep it in one, declared with a star (\1 name), and ask if (name) before "
+        "you use it",
+    ),
+    (
+        r".*with an expression of incompatible type 'void'",
+        "a void * has no type to read; keep it in a pointer of its kind first (u64 *count = "
+        "….lookup(&key), struct udphdr *udp = pkt.l4), and ask whether it is NULL",
+    ),
+)
+
+UNDECLARED = re.compile(r"implicit(?:ly)? declar\w+ (?:of|library) function '(\w+)'")
+
+# Warnings of what changes what a program does; others may stand in a right one.
+TELLING = re.compile(
+    r"assignment as a condition|unused|uninitialized|return a value|always|empty body|precedence|"
+    r"overflow|change|to integer|integer to|unary operator|string literal|pointer types passing"
+)
+BUILT_IN = re.compile(r"library function 'mem(?:cpy|move|set)'")  # clang writes these out itself
+
+# What a map can do, by BCC; it is said of a map's name.
+OF_A_MAP = {"lookup", "lookup_or_try_init", "insert", "update", "delete", "increment",
+            "redirect_map", "perf_submit_skb"}  # fmt: skip
+
+
+def undeclared(found: list[Remark]) -> str:
+    """The first call of a function that nothing declares, and what mends it; empty if none."""
+    for one in found:
+        if call := UNDECLARED.search(one.words):
+            name = call[1]
+            makes = re.compile(rf"^static __always_inline .*\b{name}\(", re.MULTILINE)
+            has = [path.name for path in SOURCES.glob("*.h") if makes.search(path.read_text())]
+            if has:
+                mend = f'{has[0]} has it: #include "{has[0]}"'
+            elif name in OF_A_MAP:
+                mend = f"it belongs to a map: write the map's name in front, as in MAP.{name}(…)"
+            else:
+                mend = "check its spelling; there is no C library"
+            return f" at {one.place}: it calls {name}(), which nothing declares; {mend}"
+    return ""
+
 
 REMARK = re.compile(
     r"^(\S+?):(\d+):\d+: (?:fatal )?(error|warning): (.+?)(?: \[-W[\w-]+\])?$", re.MULTILINE
@@ -329,18 +494,34 @@ def remarks(listing: Listing) -> list[Remark]:
                 place = Place(line, listing.text(line))
             else:
                 place = Place(int(number), "", file)
-            found.setdefault(Remark(kind, place, complaint))
+            if not BUILT_IN.search(complaint):
+                found.setdefault(Remark(kind, place, complaint))
     return list(found)
 
 
-def gave_up(listing: Listing) -> tuple[Place | None, str]:
+def included(listing: Listing, remark: Remark) -> str:
+    """For a remark on a header, by which line of the reader's that header came in."""
+    lines = re.findall(r"^In file included from /virtual/main\.c:(\d+):", listing.before, re.M)
+    if not (remark.place.file and lines):
+        return ""
+    line = int(lines[0])
+    return (
+        f"; line {line}, «{listing.text(line)}», brings it in, and it does not go with the lab's "
+        "headers, which bring all that the exercises need"
+    )
+
+
+def gave_up(listing: Listing, found: list[Remark]) -> str:
     """Where and why LLVM ended the process, by what it said last."""
-    found = re.search(r"(?:error: )?/virtual/main\.c:(\d+):\d+: in function (.*)", listing.after)
+    here = re.search(r"(?:error: )?/virtual/main\.c:(\d+):\d+: in function (.*)", listing.after)
     other = re.search(r"LLVM ERROR: (.*)|error: (.*)|Error at line (\d+): (.*)", listing.after)
-    if found:
-        line = listing.original(int(found[1]))
-        return Place(line, listing.text(line)) if line else None, found[2].partition("): ")[2]
-    if not other:
-        return None, "it gave no reason"
-    line = listing.original(int(other[3] or 0)) if other[3] else 0
-    return Place(line, listing.text(line)) if line else None, other[4] or other[1] or other[2]
+    line, reason = 0, "it gave no reason"
+    if here:
+        line, reason = listing.original(int(here[1])), here[2].partition("): ")[2]
+    elif other:
+        line = listing.original(int(other[3] or 0)) if other[3] else 0
+        reason = other[4] or other[1] or other[2]
+    where = f" at {Place(line, listing.text(line))}" if line else ""
+    if any(one.kind == "warning" and TELLING.search(one.words) for one in found):
+        return f"{where}: clang gave it up; begin with what it warns of"
+    return f"{where}: {meaning(reason) or f'LLVM gave up: {reason}'}"

@@ -572,7 +572,10 @@ class Watch:
         return plot(self._draw, f"{', '.join(self.values)} over time")
 
     def __await__(self) -> Generator[Any, None, Picture]:
-        yield from self._task.__await__()
+        try:
+            yield from self._task.__await__()
+        except asyncio.CancelledError:  # the reader interrupted the cell
+            raise LabError("the plot was stopped; run the cell with watch() again") from None
         return self.picture()
 
 

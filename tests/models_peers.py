@@ -40,7 +40,8 @@ class Sockets:
 def fill(program: Program) -> None:
     """Write into a program's maps what the models assume."""
     vip, vip6 = (ip_address(address).packed for address in (VIP, VIP6))
-    program["settings"][0] = {"key": {"word": list(KEY)}, "vip": vip, "vip6": vip6, "mac": _OWN}
+    own = {"key": {"word": list(KEY)}, "vip": vip, "vip6": vip6, "servers": 0, "mac": _OWN}
+    program["settings"][0] = own
     for place in range(8):
         program["servers"][place] = {"seed": 0, "mac": mac_of(place)}
     wrong, right = (np.array(table, "<u2") for table in (BEFORE, NOW))

@@ -106,7 +106,9 @@ def test_packet_takes_a_file_of_the_reader(tmp_path):
         (("packet", "xdp_pass", "--pcap", "README.md"), "cannot be read as a pcap file"),
         (("packet", "xdp_pass", "--pcap", "x", "--map", "m"), "has no map 'm'"),
         (("run", "99"), "no notebook begins with '99'; there are: 00-start-here"),
-        (("shell", "client"), "no notebook of the lab is running"),
+        pytest.param(
+            ("shell", "client"), "no notebook of the lab is running", marks=pytest.mark.alone
+        ),
     ],
 )
 def test_each_mistake_gets_a_sentence_and_a_status(arguments, sentence):
@@ -128,6 +130,7 @@ def test_run():
     assert notebook["cells"] > 3
 
 
+@pytest.mark.alone
 def test_shell():
     kernel = Kernel()
     try:

@@ -372,7 +372,7 @@ def test_a_balancer_remembers_what_its_model_remembers(loaded, balancer_frames):
                 balance.fill_servers(program)
                 model.gone = (number // 900 % 4 + 1) if number % 1800 else -1
                 if model.gone != -1:
-                    program["servers"][model.gone] = {"seed": 0}
+                    program["servers"][model.gone] = {"seed": 0, "mac": bytes(6)}
             if len(model.known) > 1500:  # the map forgets a little before it is full
                 model.known.clear()
                 program["flows"].clear()

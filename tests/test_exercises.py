@@ -234,8 +234,9 @@ def test_python_that_fails_is_no_error_of_the_check(source, words):
 
 RAISES = {  # the answer to an exercise, and what the reply says of it
     "in the function": (
-        "3.2", "def packets(counters):\n\n    return counters['x']\n",
-        "KeyError in line 3, «return counters['x']»: 'x' think Call it yourself",
+        "3.2", "def packets(counters):\n\n    return counters.x\n",
+        "AttributeError in line 3, «return counters.x»: 'dict' object has no attribute 'x' think "
+        "Call it yourself",
     ),
     "further down in the answer": (
         "3.2", "def one(x):\n    return 1 / 0\n\ndef packets(counters):\n    return one(0)\n",
@@ -365,26 +366,26 @@ def test_under_sudo_it_is_the_readers_own(tmp_path, monkeypatch):
 
 
 TYPED = {
-    "20": "you predicted 20 %; it is 80 %",
-    "2,5 %": "you predicted 2.5 %; it is",
+    "20": "you predicted 20 %; the answer: 80 %",
+    "2,5 %": "you predicted 2.5 %; the answer",
     "80 %": "you predicted 80 %, and so it is",
-    "lots": "you predicted lots; it is",
+    "lots": "you predicted lots; the answer",
 }
 
 
 def test_a_prediction_is_asked_and_revealed():
     guess = predictions.predict("How many of 3 pings arrive?", "none", "all three")
     assert repr(guess) == "How many of 3 pings arrive?\n  none / all three"
-    assert repr(guess.reveal("none")) == "it is none; you made no prediction"
+    assert repr(guess.reveal("none")) == "the answer: none; you made no prediction"
     guess._box.value = "all three"
-    assert repr(guess.reveal("none")) == "you predicted all three; it is none"
+    assert repr(guess.reveal("none")) == "you predicted all three; the answer: none"
     assert repr(guess.reveal("all three")) == "you predicted all three, and so it is"
     share = predictions.predict("How many move?", unit="%")
-    assert repr(share.reveal(80)) == "it is 80 %; you made no prediction"
+    assert repr(share.reveal(80)) == "the answer: 80 %; you made no prediction"
     for typed, words in TYPED.items():
         share._box.value = typed
         assert words in repr(share.reveal(80))
-    with pytest.raises(LabError, match="one of the choices: none, all three"):
+    with pytest.raises(LabError, match="run the cell with the predict"):
         guess.reveal("two")
     with pytest.raises(LabError, match="at least two answers"):
         predictions.predict("?", "only one")
@@ -412,6 +413,24 @@ def test_in_a_notebook():
         assert "1.3 The right end: right" in run('print(check("1.3"))')
         run("def packets(counters):\n\n    return counters.sum\n")
         assert "line 3, «return counters.sum»" in run('print(check("3.2"))')
+        assert "%%xdp has to be the first line" in run("# mine\n%%xdp a\nint a;\n")
+        assert "looks for packets, and this cell makes mine" in run(
+            "def mine(counters):\n    return 0\n\ncheck('3.2')"
+        )
+        begun = time.monotonic()
+        run("def packets(counters):\n    print('a word')\n    return 0\n")
+        assert "printed a word" in run('print(check("3.2"))')
+        assert time.monotonic() - begun < 5
+        run("net = two_hosts(); closed.attach(net.server.eth0)")
+        said = run("%%xdp closed\n" + find("1.1").starter)
+        assert "closed from before still runs at server eth0: closed.attach(…) replaces it" in said
+        run("closed.attach(net.server.eth0)")
+        said = run("%%xdp closed\nint closed(struct xdp_md *ctx)\n{\n\treturn XDP_DORP;\n}\n")
+        assert "closed from before still runs at server eth0; closed.detach()" in said
+        assert "the last closed was refused" in run('check("1.1")')
+        assert run("closed.detach(); print(net.server.eth0.xdp)") == "None "
+        run("%%xdp closed\nint closed(struct xdp_md *ctx)\n{\n\treturn XDP_DORP;\n}\n")
+        assert "name 'closed' is not defined" in run("closed")
         run("x, data = 1, 2")
         run(
             "%%xdp plain\nint plain(struct xdp_md *ctx)\n{\n\t/* $x {data} {x} */\n\treturn 2;\n}\n"

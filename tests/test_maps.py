@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import re
+import socket
+import sys
+
 import numpy as np
 import pytest
 
@@ -13,6 +18,7 @@ struct flow { u32 address; u16 port; };
 BPF_ARRAY(numbers, u32, 4);
 BPF_HASH(flows, struct flow, u64);
 BPF_PERCPU_HASH(copies, u32, u64);
+BPF_PERCPU_ARRAY(many, u64, 256);
 BPF_HASH(by_port, u16, struct flow);
 struct station { u8 mac[6]; char name[8]; };
 BPF_HASH(stations, struct station, u32);
@@ -73,10 +79,17 @@ def test_bytes_in_structs(maps):
     assert dict(stations)[key] == stations[key] == 3
     with pytest.raises(LabError, match="'mac': 6 bytes, 'name': 8 bytes"):
         stations[{"mac": b"much too long"}]
-    with pytest.raises(LabError, match="map stations has keys"):
+    with pytest.raises(LabError, match="a key of map stations is"):
         stations[{"mca": b""}]
-    with pytest.raises(LabError, match="map stations has keys"):
+    with pytest.raises(LabError, match="a key of map stations is"):
         stations[b"client"]
+
+
+@pytest.mark.parametrize("mac", [b"\x02\0\0\1", b"02:00:00:00:00:01", b"", [2, 0, 0, 1]])
+def test_only_text_may_be_shorter_than_its_place(maps, mac):
+    with pytest.raises(LabError, match=r"a key of map stations is \{'mac': 6 bytes, .* not"):
+        maps["stations"][{"mac": mac, "name": b"client"}] = 3
+    assert len(maps["stations"]) == 0
 
 
 def test_a_value_as_the_bytes_it_has_in_memory(maps):
@@ -87,9 +100,9 @@ def test_a_value_as_the_bytes_it_has_in_memory(maps):
     tables[0] = rows.tobytes()
     assert tables[0] == tables[1]
     assert len(repr(tables)) < 1000
-    with pytest.raises(LabError, match=r"tables has values of .* 131072 bytes, not 10 bytes"):
+    with pytest.raises(LabError, match=r"a value of map tables is .*, 131072 bytes, not 10 bytes"):
         tables[0] = rows[:5]
-    with pytest.raises(LabError, match=r"tables has values of .* not 7"):
+    with pytest.raises(LabError, match=r"a value of map tables is .* not 7"):
         tables[0] = 7
     flows = maps["flows"]
     flows[bytes([1, 0, 0, 0, 80, 0, 0, 0])] = bytes([5]) + bytes(7)
@@ -132,9 +145,53 @@ def test_how_copies_show_themselves():
 
 
 def test_a_key_of_the_wrong_type_is_named(maps):
-    with pytest.raises(LabError, match="map numbers has keys of type c_int"):
+    with pytest.raises(LabError, match="a key of map numbers is a number of 4 bytes, not 'one'"):
         maps["numbers"]["one"]
-    with pytest.raises(LabError, match="map numbers has values of type c_uint"):
+    with pytest.raises(LabError, match="a value of map numbers is a number of 4 bytes, not 'one'"):
         maps["numbers"][0] = "one"
     with pytest.raises(LabError, match="numbers has no entry 4"):
         maps["numbers"][4]
+
+
+def test_an_ipv4_address_for_a_number_is_answered_with_how_to_write_it(maps):
+    with pytest.raises(LabError) as caught:
+        maps["copies"]["192.0.2.1"]
+    how = str(caught.value).partition("as a program reads it: ")[2]
+    assert eval(how, {"socket": socket, "sys": sys}) == int.from_bytes(
+        bytes([192, 0, 2, 1]), sys.byteorder
+    )
+    with pytest.raises(LabError, match=r"not '192\.0\.2'$"):
+        maps["copies"]["192.0.2"]
+
+
+def test_a_field_of_an_entry_cannot_be_set(maps):
+    by_port = maps["by_port"]
+    by_port[7] = {"address": 3, "port": 7}
+    with pytest.raises(LabError, match=r"assign the whole entry: .*\| {'address': …}"):
+        by_port[7]["address"] = 4
+    with pytest.raises(LabError, match=r"\{'port': …\}"):
+        by_port[7].update(port=4)
+    by_port[7] |= {"address": 4}
+    by_port[7] = by_port[7] | {"port": 8}
+    assert by_port[7] == {"address": 4, "port": 8}
+    assert copy.deepcopy(dict(by_port)) == dict(by_port)
+
+
+def test_of_many_entries_those_of_zero_are_not_listed(maps):
+    many = maps["many"]
+    assert repr(many) == "many\n  (256 entries of 0)"
+    many[6] = 2
+    assert re.fullmatch(r"many\n  6: CPU 0: 2.*\n  \(and 255 entries of 0\)", repr(many))
+
+
+def test_a_value_that_bcc_cannot_read_for_each_cpu():
+    source = "BPF_PERCPU_ARRAY(small, u16, 1);\nint a(struct xdp_md *ctx) { return XDP_PASS; }\n"
+    with pytest.raises(LabError, match="map small has a copy of each value for each CPU"):
+        Program("a", source)
+
+
+def test_a_field_that_is_left_out_is_not_zero(maps):
+    with pytest.raises(LabError, match="a value of map by_port is"):
+        maps["by_port"][1] = {"address": 7}
+    with pytest.raises(LabError, match="a key of map flows is"):
+        maps["flows"][{"port": 7}] = 1

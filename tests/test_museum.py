@@ -60,3 +60,5 @@ def test_rooms_are_numbered_through_and_their_failures_offered():
 def test_there_is_no_other_room():
     with pytest.raises(LabError, match="rooms 1 to"):
         exhibit(99)
+    with pytest.raises(LabError, match="without quotation marks"):
+        exhibit("1")

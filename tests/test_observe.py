@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from scapy.layers.inet6 import IPv6ExtHdrHopByHop
 from scapy.utils import rdpcap
 
 from labsetup import (
@@ -13,6 +14,7 @@ from labsetup import (
     UDP,
     Dot1Q,
     Ether,
+    IPv6,
     LabError,
     Program,
     Raw,
@@ -114,6 +116,31 @@ def test_checksums_are_judged():
     assert change.after == "0x1 (wrong)"
     fragment = compare(*[frame(Ether() / IP(flags="MF") / UDP(chksum=1))] * 2)
     assert [f.before for f in fragment if (f.layer, f.name) == ("UDP", "chksum")] == ["0x1"]
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        IP(options=b"\x01" * 4),
+        IP(options=b"\x94\x04\0\0"),
+        IPv6() / IPv6ExtHdrHopByHop(),
+        IP(),
+    ],
+    ids=["no-operation", "router alert", "hop by hop", "none"],
+)
+def test_headers_behind_options_are_told_by_their_own_names(network):
+    first, second = (frame(network / UDP(sport=p, dport=7) / b"hello") for p in (4242, 4243))
+    changed = {(one.layer, one.name) for one in compare(first, second) if one.changed}
+    assert changed == {("UDP", "sport"), ("UDP", "chksum")}
+    told = [one.after for one in compare(first, second) if (one.layer, one.name) in changed]
+    assert told[1].endswith("(right)")
+
+
+def test_options_that_come_from_a_mistake():
+    good = frame(IP() / UDP(sport=4242, dport=7) / b"hello")
+    bad = good[:14] + b"\x46" + good[15:]  # a header of 24 bytes, it says
+    assert any(one.name == "ihl" and one.changed for one in compare(good, bad))
+    assert compare(good, bytes(14) + b"\x02\0" + good[16:])
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ VERIFIER = {
     "bounds check the wrong way round": (
         PACKET + "if ((void *)(eth + 1) < data_end) return XDP_PASS;\n"
         "return eth->h_proto ? XDP_DROP : XDP_PASS; // here",
-        "compare the end of what is read with data_end",
+        "leave if the end of what is read is > data_end; compare pointers, not lengths",
     ),
     "only the first of two headers checked": (
         ETHERNET + "struct iphdr *ip = (void *)(eth + 1);\n"
@@ -60,7 +60,7 @@ VERIFIER = {
     "a place that depends on a number": (
         ETHERNET + "u8 *byte = data;\nif (data + 200 > data_end) return XDP_PASS;\n"
         "return byte[eth->h_source[0]] ? XDP_DROP : XDP_PASS; // here",
-        "after the number was added",
+        "a pointer with the number added, is > data_end",
     ),
     "data_end read": (
         PACKET + "u8 *end = data_end;\nreturn *end ? XDP_DROP : XDP_PASS; // here",
@@ -75,6 +75,25 @@ VERIFIER = {
     "beyond the map value": (
         LOOKUP + "if (!count) return XDP_PASS;\ncount[1] += 1; // here\nreturn XDP_PASS;",
         "the map's values have 8 bytes, and it may go to byte 8",
+    ),
+    "the star forgotten": (
+        LOOKUP + "if (!count) return XDP_PASS;\ncount += 1;\n"
+        "return *count & 1 ? XDP_DROP : XDP_PASS; // here",
+        "without it, it is the pointer that moves on",
+    ),
+    "ctx->data used as a pointer": (
+        PACKET + "if (ctx->data + 34 > ctx->data_end) return XDP_PASS; // here\n"
+        "return eth->h_proto ? XDP_DROP : XDP_PASS;",
+        "ctx->data is a number, so use a pointer made of it",
+    ),
+    "lengths compared": (
+        PACKET + "if (data_end - data < 14) return XDP_PASS;\n"
+        "return eth->h_proto ? XDP_DROP : XDP_PASS; // here",
+        "compare pointers, not lengths",
+    ),
+    "what cannot be right": (
+        LOOKUP + "if (count = NULL) return XDP_PASS;\n*count += 1;\nreturn XDP_PASS;",
+        "begin with what it warns of",
     ),
     "an index into a map value": (
         ETHERNET + "u32 key = 0; struct name *name = names.lookup(&key);\n"
@@ -119,6 +138,10 @@ VERIFIER = {
         "a function that XDP programs may not call",
     ),
     "a function that is not inline": ("return other(ctx);", "static __always_inline"),
+    "a map given to a function of the kernel": (
+        "return bpf_map_delete_elem(&counts, (u32[]){1}) ? XDP_DROP : XDP_PASS; // here",
+        "write the map's name in front",
+    ),
     "a number where a pointer belongs": (
         "u64 *count = counts.lookup((u32 *)(long)ctx->rx_queue_index); // here\n"
         "return count ? XDP_DROP : XDP_PASS;",
@@ -151,6 +174,38 @@ CLANG = {
         "return odd(ctx->rx_queue_index) ? XDP_DROP : XDP_PASS; // here",
         "write static __always_inline before that function's type",
     ),
+    "a map as an array": (
+        "counts[0] += 1; // here\nreturn XDP_PASS;",
+        "of a map, lookup(&key) gives a pointer",
+    ),
+    "a map as a number": (
+        "counts += 1; // here\nreturn XDP_PASS;",
+        "counts is a map: counts.lookup(&key) gives a pointer",
+    ),
+    "a map as a pointer": (
+        "if (*counts) return XDP_DROP; // here\nreturn XDP_PASS;",
+        "counts is a map: counts.lookup(&key) gives a pointer",
+    ),
+    "a map given to a function": (
+        "u32 key = 0; u64 *count = lookup(counts, &key); // here\nreturn !count;",
+        "it calls lookup(), which nothing declares; it belongs to a map",
+    ),
+    "a function that nothing declares": (
+        "return len(ctx) > 100 ? XDP_DROP : XDP_PASS; // here",
+        "it calls len(), which nothing declares; check its spelling",
+    ),
+    "a function of a header that is not included": (
+        ETHERNET + "return mended(eth->h_proto, 1, 2) ? XDP_DROP : XDP_PASS; // here",
+        'checksum.h has it: #include "checksum.h"',
+    ),
+    "a map's function without the map": (
+        "u32 key = 0;\nreturn lookup(&key) ? XDP_DROP : XDP_PASS; // here",
+        "it belongs to a map",
+    ),
+    "what a map's value is, without a pointer": (
+        "u32 key = 0; u64 count = *counts.lookup(&key); // here\nreturn count;",
+        "keep it in a pointer of its kind first",
+    ),
     "a map that is not there": ("return !m.lookup(0); // here", "undeclared identifier 'm'"),
     "more than 512 bytes of variables": (
         "char text[600] = {}; // here\nbpf_probe_read_kernel(text, sizeof(text), ctx);\n"
@@ -175,6 +230,14 @@ WARNED = {
     "a verdict that may be missing": (
         "int verdict;\nif (ctx->rx_queue_index == 5) // here\nverdict = XDP_DROP;\nreturn verdict;",
         "uninitialized",
+    ),
+    "a verdict without return": (
+        "if (ctx->rx_queue_index == 5)\nXDP_DROP; // here\nreturn XDP_PASS;",
+        "expression result unused",
+    ),
+    "the pointer moved, not the number": (
+        LOOKUP + "if (count)\n*count++; // here\nreturn XDP_PASS;",
+        "expression result unused",
     ),
     "= for ==": (
         "u32 queue = ctx->rx_queue_index;\nif (queue = 5) // here\nreturn XDP_DROP;\n"
@@ -237,6 +300,13 @@ def test_what_clang_only_warns_of(kind):
     assert words in warning
 
 
+def test_an_error_in_a_header_names_the_line_that_includes_it():
+    source = '#include "xdp.h"\n#include <linux/udp.h>\n' + source_of("return XDP_PASS;")
+    with pytest.raises(BuildError) as caught:
+        Program("bad", source)
+    assert "line 2, «#include <linux/udp.h>», brings it in" in str(caught.value)
+
+
 def test_what_clang_warned_of_stands_by_a_refusal():
     body = PACKET + "if (eth->h_proto = 8)\nreturn XDP_DROP;\nreturn XDP_PASS;"
     with pytest.raises(VerifierError) as caught:
@@ -266,6 +336,64 @@ def test_a_loop_that_takes_the_verifier_minutes(monkeypatch):
     assert signal.getsignal(signal.SIGALRM) == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert Program("good", source_of("return XDP_PASS;")).fd > 0
+
+
+WALK = """#include "parse.h"
+
+int walk(struct xdp_md *ctx)
+{
+	struct packet pkt;
+	parse(ctx, &pkt);
+	BODY
+	return XDP_PASS;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "words"),
+    [
+        (
+            "if (pkt.ip->ttl == 1) return XDP_DROP;",
+            "parse.h, line",
+            "what parse() may not have found; compare such a pointer with NULL",
+        ),
+        (
+            "struct udphdr *udp = pkt.l4;\n"
+            "if (!udp || (void *)(udp + 1) > pkt.end) return XDP_PASS;\n"
+            "if (*(u32 *)(udp + 1) == 1) return XDP_DROP; // here",
+            HERE,
+            "it reads 4, or more, beyond the bytes proved to be there; compare the end "
+            "of all that is read with pkt.end",
+        ),
+        (
+            "u8 *byte = pkt.l4;\nif (!byte) return XDP_PASS;\n"
+            "while (1) { // here\nbarrier_var(byte);\n"
+            "if ((void *)(byte + 1) > pkt.end) return XDP_PASS;\n"
+            "if (*byte++ == 7) return XDP_DROP;\n}",
+            HERE,
+            "give the loop",
+        ),
+        (
+            "u8 *byte = pkt.l4;\nif (!byte) return XDP_PASS;\n"
+            "int at = 0;\nfor (int i = 0; i < 64; i++) {\n"
+            "if ((void *)(byte + at + 1) > pkt.end) return XDP_PASS;\n"
+            "if (byte[at] == 0) break;\nat += byte[at] + 1;\n}\n"
+            "if ((void *)(byte + at + 3) > pkt.end) return XDP_PASS;\n"
+            "if (byte[at + 1] == 0 && byte[at + 2] == 255) return XDP_DROP; // here",
+            HERE,
+            "begin each turn with barrier_var(pointer), and compare and read through it",
+        ),
+    ],
+    ids=["nothing asked", "too little asked", "no end", "a comparison that clang moves"],
+)
+def test_behind_parse(monkeypatch, body, line, words):
+    monkeypatch.setattr("labsetup.program.PATIENCE", 2.0)
+    source = WALK.replace("BODY", body)
+    with pytest.raises(VerifierError) as caught:
+        Program("walk", source)
+    assert words in str(caught.value)
+    assert (line_of(source) if line == HERE else line) in str(caught.value)
 
 
 def test_the_line_among_equals():

@@ -120,6 +120,7 @@ def test_frames_of_the_flood_are_right_and_of_many_flows(five):
         assert (one["IP"].dst, one["UDP"].dport) == (VIP, 80)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", [Xdp, NftIngress, NftDnat])
 def test_each_live_frame_comes_back_balanced(five, kind):
     with usable(kind(five)), Flood(five) as flood:

@@ -48,6 +48,11 @@ Case = tuple[str, Packet | bytes, str, str]  # a packet in words, itself, its ve
 
 ABORTED, DROP, PASS, TX, REDIRECT = VERDICTS
 
+WRITTEN = (
+    "Your program has written into a packet that is to go on as it came. Does it write before all "
+    "questions are asked? Or does a question itself write, with = where == is meant?"
+)
+
 
 @dataclass
 class Wrong(Exception):
@@ -98,7 +103,7 @@ def expect(
         told = [
             f"{verdict}, {len(raw)} bytes: {Ether(raw).summary()}" for raw in (wanted, run.after)
         ]
-        raise Wrong(sent, *told, think, differs)
+        raise Wrong(sent, *told, WRITTEN if after is None else think, differs)
     return run
 
 
@@ -127,21 +132,31 @@ def diagnosed(number: str, diagnoses: Any) -> None:
         diagnoses: a name of a failure for each room.
     """
     hall = HALLS[number]
+    first, *_, last = hall.rooms
     offered = ", ".join(f"«{one.name}»" for one in hall.failures)
+    named = {_plain(one.name): one for one in hall.failures}
     if not isinstance(diagnoses, dict):
         think = "Does your function return what it found?"
         raise Wrong("your function", "a dict of rooms and diagnoses", repr(diagnoses), think)
+    if not set(hall.rooms) & set(diagnoses):
+        think = "A room is a number, without quotation marks."
+        raise Wrong("your function", f"keys from {first} to {last}", f"{list(diagnoses)}", think)
     for room, right in hall.rooms.items():
         said = diagnoses.get(room)
-        if said == right:
+        suspect = named.get(_plain(said))
+        if suspect and suspect.name == right:
             continue
-        suspect = hall.failure(said)
         if suspect is None:
             think = f"exhibit({room}) builds it. Look round there before you judge."
             raise Wrong(f"room {room}", f"one of {offered}", f"{said!r}", think)
         seen = suspect.look(exhibit(room))
         think = "So it is not that. What do you see in its place, and which failure leaves that?"
-        raise Wrong(f"room {room}: «{said}»", suspect.shows, seen, think)
+        raise Wrong(f"room {room}: «{suspect.name}»", suspect.shows, seen, think)
+
+
+def _plain(said: object) -> str:
+    """A diagnosis in lower case and without needless spaces."""
+    return " ".join(str(said).split()).casefold()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A verdict may depend on the packet; the simplest thing to know of one is its length."""
 
-from ..packets import ICMP, IP, Ether, Raw
-from . import Wrong, equal
+from ..packets import Ether, frame
+from . import DROP, PASS, Wrong, equal
 
 TITLE = "Too long"
 TEXT = """
@@ -61,6 +61,10 @@ NEAR_MISSES = {
         [("ctx->data_end - ctx->data;", "ctx->data_end;")],
         "a place in memory",
     ),
+    "the end from the beginning": (
+        [("ctx->data_end - ctx->data;", "ctx->data - ctx->data_end;")],
+        "which of the two ends is the larger",
+    ),
     "all, whatever their length": (
         [
             (
@@ -70,6 +74,8 @@ NEAR_MISSES = {
         ],
         "all of them are dropped",
     ),
+    "a length one byte wide": ([("u32 length", "u8 length")], "How large a number"),
+    "a length one byte wide, and signed": ([("u32 length", "char length")], "How large a number"),
     "longer than nearly nothing": ([("> 100", "> 10")], "Which frames does your program let pass"),
 }
 ALTERNATIVES = {
@@ -95,33 +101,35 @@ int any_name(struct xdp_md *ctx)
 }
 
 
+NONE_PASSES = (
+    "Which frames does your program let pass? And if it compares: a length, or a place in memory? "
+    "Of a difference, which of the two ends is the larger?"
+)
 THOUGHTS = {
     100: "Is 100 longer than 100?",
     102: "Which is the first length that is too long?",
     115: "The length counts from the Ethernet header on, its 14 bytes included.",
     143: "The length counts from the Ethernet header on, all headers included.",
 }
+WIDTH = "Longer ones and shorter ones are dropped. How large a number does your variable hold?"
 
 
 def check(program):
-    def verdict(size):
-        return program.run(Ether() / IP() / ICMP() / Raw(bytes(size - 42))).verdict
-
-    sent, expected = "pings in frames of 60 to 1,400 bytes", "the first that is dropped has 101"
-    sizes = (*range(60, 200), 1400)
-    dropped = [size for size in sizes if verdict(size) == "XDP_DROP"]
+    whole = frame(Ether(type=0x88B5) / bytes(1500))
+    verdicts = {size: program.run(whole[:size]).verdict for size in range(60, len(whole) + 1)}
+    dropped = [size for size, verdict in verdicts.items() if verdict == DROP]
+    sent, expected = "frames of 60 to 1,514 bytes", "the first that is dropped has 101"
     if not dropped:
         raise Wrong(
             sent, expected, "none of them is dropped", "What do you compare, and with what?"
         )
-    if len(dropped) == len(sizes):
-        raise Wrong(sent, expected, "all of them are dropped, the shortest, too",
-                    "Which frames does your program let pass? And if it compares, is what it "
-                    "compares a length, or a place in memory?")  # fmt: skip
-    if dropped[0] == 60 and verdict(1400) != "XDP_DROP":
+    if len(dropped) == len(verdicts):
+        raise Wrong(sent, expected, "all of them are dropped, the shortest, too", NONE_PASSES)
+    if dropped[0] == 60 and verdicts[1400] != DROP:
         raise Wrong(sent, expected, "short ones are dropped, long ones are not",
                     "It seems to be the other way round.")  # fmt: skip
     think = THOUGHTS.get(dropped[0], "Which is the first length that is too long?")
     equal(sent, "the first that is dropped has", 101, dropped[0], think)
-    equal(sent, "the longest gets", "XDP_DROP", verdict(1400), "Too long is too long.")
-    equal(sent, "the shortest gets", "XDP_PASS", verdict(60), "The others may go on to the stack.")
+    for size, verdict in verdicts.items():
+        wanted, think = (DROP, WIDTH) if size > 100 else (PASS, "The others may go on.")
+        equal(f"a frame of {size} bytes", "verdict", wanted, verdict, think)

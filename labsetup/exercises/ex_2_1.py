@@ -36,7 +36,7 @@ SOLUTION = STARTER.replace(
 COMPARE = "How many bytes does yours read, and has it compared for all of them?"
 NEXT = (
     "Attach it and ping; then flush the client's neighbours as above, and ping with -c 1 -W 5. "
-    "What does the client say now?"
+    "What does the client say now? no_arp.detach() lets the two find each other again."
 )
 
 FIELD = "eth->h_proto == htons(ETH_P_ARP)"

@@ -38,7 +38,8 @@ HINTS = (
     "does ip->ttl need?",
     "Each header needs a comparison of its own, before the first read of it: of a pointer with "
     "data_end, since the verifier does not follow a comparison of lengths.",
-    "The same two lines as for eth, with ip, right after the pointer is set.",
+    "The same two lines as for eth, with ip, right after the pointer is set. Who leaves there is "
+    "the frame that is too short: its header's end is > data_end.",
 )
 SOLUTION = STARTER.replace(
     "	struct iphdr *ip = (void *)(eth + 1);\n",
@@ -49,8 +50,8 @@ COMPARE = (
     "One comparison for both headers, ahead of all reads, would do as well. Which reads better?"
 )
 NEXT = (
-    "Move the comparison of ip up, before the first read of eth, and take that of eth out. Does "
-    "the verifier mind? Why not?"
+    "Move ip up, its declaration and its comparison, in front of the first read of eth, and take "
+    "the comparison of eth out. Does the verifier mind? Why not?"
 )
 
 CHECK = "if ((void *)(ip + 1) > data_end)"
@@ -68,11 +69,25 @@ NEAR_MISSES = {
     "the same check once more": (
         [("(void *)(ip + 1) >", "(void *)(eth + 1) >")], "has proved that 14 bytes",
     ),
-    "the wrong way round": ([("(ip + 1) >", "(ip + 1) <")], "compare the end of what is read"),
+    "the wrong way round": ([("(ip + 1) >", "(ip + 1) <")], "is > data_end; compare pointers"),
     "short frames dropped": (
         [(f"{CHECK}\n		return XDP_PASS;", f"{CHECK}\n		return XDP_DROP;")],
         "may be too short",
     ),
+    "added in headers, not in bytes": (
+        [("(void *)(ip + 1) >", "(void *)(ip + sizeof(*ip)) >")], "in which units",
+    ),
+    "the same, and a pointer of another kind": (
+        [("(void *)(ip + 1) >", "ip + sizeof(struct iphdr) >")],
+        "How far on does ip point",
+    ),
+    "IPv4 one byte behind the beginning": (
+        [("*ip = (void *)(eth + 1)", "*ip = (void *)eth + 1")], "How far on does ip point",
+    ),
+    "as many bytes as two Ethernet headers": (
+        [("(void *)(ip + 1) >", "(void *)(eth + 2) >")], "For how many bytes",
+    ),
+    "as many bytes as are read": ([("(void *)(ip + 1) >", "data + 23 >")], "For how many bytes"),
     "one byte too strict": ([("(ip + 1) >", "(ip + 1) >=")], "20 bytes of IPv4"),
     "the read taken out instead": ([("ip->ttl == 1", "0")], "has a TTL of 1"),
 }  # fmt: skip
@@ -97,10 +112,17 @@ int last_hop(struct xdp_md *ctx)
 
 DYING = frame(Ether() / IP(ttl=1) / ICMP())
 WHOLE = "The 20 bytes of IPv4 are all there, and nothing behind them is read."
-SHORT = "A frame may be too short for its header. Then nobody knows its TTL: leave it to the stack."
+SHORT = (
+    "A frame may be too short for its header: leave it to the stack. For how many bytes does the "
+    "comparison ask? IPv4 has 20, behind the 14 of Ethernet."
+)
+FIRST = (
+    "This one has a TTL of 1. How far on does ip point, and how far what is compared with "
+    "data_end? And in which units does C add?"
+)
 
 CASES = [
-    ("a ping with a TTL of 1", DYING, DROP, "This one has a TTL of 1."),
+    ("a ping with a TTL of 1", DYING, DROP, FIRST),
     ("a ping with a TTL of 2", IP(ttl=2) / ICMP(), PASS, "This one may live on."),
     ("TCP with a TTL of 1", IP(ttl=1) / TCP(), DROP, "TCP may die, too."),
     ("ARP", ARP(), PASS, "ARP has no TTL."),

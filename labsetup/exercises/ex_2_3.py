@@ -37,8 +37,8 @@ STARTER_SAYS = "a DNS question"
 HINTS = (
     "Three steps: is it UDP? Where does it begin, and is it all there? Which port is it for?",
     "A port has two bytes in the packet: what does drop_icmp put around such a constant?",
-    "ip + 20 is 20 headers further on, (void *)ip + 20 is 20 bytes. And ihl counts words of four "
-    "bytes. After adding, compare, with udp + 1.",
+    "ip + 20 is 20 headers further on, (void *)ip + 20 is 20 bytes. ihl counts words of four "
+    "bytes. After adding, compare pointers: leave when (void *)(udp + 1) > data_end.",
 )
 SOLUTION = STARTER.replace(
     "	/* your code */\n",
@@ -63,6 +63,11 @@ NEXT = (
 
 NEAR_MISSES = {
     "host byte order": ([("htons(53)", "53")], "13568"),
+    "turned round in four bytes": ([("htons(53)", "htonl(53)")], "clang warns of"),
+    "no verdict at the end": (
+        [("		return XDP_DROP;\n\n	return XDP_PASS;\n", "		return XDP_DROP;\n")],
+        "does not return a value",
+    ),
     "IP options ignored": ([("ip->ihl * 4", "sizeof(*ip)")], "with IP options"),
     "ihl taken for bytes": ([("ip->ihl * 4", "ip->ihl")], "words of four bytes"),
     "added in headers, not in bytes": (
@@ -72,7 +77,10 @@ NEAR_MISSES = {
         [("(void *)ip + ip->ihl * 4", "(void *)(ip + ip->ihl)")], "In which units does C add",
     ),
     "added in headers, and said so nowhere": (
-        [("(void *)ip + ip->ihl * 4", "ip + ip->ihl * 4")], "In which units does C add",
+        [("(void *)ip + ip->ihl * 4", "ip + ip->ihl * 4")], "In which units",
+    ),
+    "added from the end of the header on": (
+        [("(void *)ip + ip->ihl * 4", "(void *)(ip + 1) + ip->ihl * 4")], "and from where on",
     ),
     "the port it comes from": ([("udp->dest", "udp->source")], "from port 53"),
     "either port": (
@@ -86,7 +94,7 @@ NEAR_MISSES = {
     "all UDP": ([("udp->dest == htons(53)", "udp->dest")], "another port"),
     "no bounds check": (
         [("	if ((void *)(udp + 1) > data_end)\n		return XDP_PASS;\n", "")],
-        "compare the end of what is read with data_end",
+        "a pointer with the number added, is > data_end",
     ),
     "the first byte of the port only": (
         [("udp->dest == htons(53)", "*((u8 *)&udp->dest + 1) == 53")], "another port",
@@ -133,7 +141,10 @@ FIFTY_THREES = b"\0\x35" * 300  # wherever it is taken for a header, its port is
 SWAPPED = "13568 is 53 with its two bytes in the other order."
 OTHER = "That is another port."
 NOT_UDP = "That is not UDP. Which field says so?"
-WHERE = "Is it found to be UDP? And where does UDP begin? ihl counts words of four bytes."
+WHERE = (
+    "Is it found to be UDP? Where does UDP begin? ihl counts words of four bytes, from the first "
+    "byte of IPv4 on. And how many bytes has a port?"
+)
 
 CASES = [
     ("UDP to port 80", IP() / UDP(sport=4242, dport=80), PASS, OTHER),
@@ -148,8 +159,11 @@ CASES = [
      "bytes."),
     ("UDP to port 80 with many a 53 in its payload",
      IP() / UDP(sport=4242, dport=80) / FIFTY_THREES, PASS,
-     "This 53 lies far behind the ports. In which units does C add to your pointer?"),
+     "This 53 lies far behind the ports. In which units does C add to your pointer, and from where "
+     "on? ihl counts from the first byte of IPv4."),
     ("a DNS question, UDP to port 53", IP() / DNS_QUESTION, DROP, WHERE),
+    ("an empty datagram to port 53", IP() / UDP(sport=4242, dport=53), DROP,
+     "Its 8 bytes are all there. Does your comparison ask for more?"),
     ("a DNS question with IP options", IP(options=OPTIONS) / DNS_QUESTION, DROP,
      "With options, UDP begins further back. Which field knows where?"),
     ("UDP to port 80, and options with a 53 in them",

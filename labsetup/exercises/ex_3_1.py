@@ -24,9 +24,10 @@ int load(struct xdp_md *ctx)
 STARTER_SAYS = "frame_bytes 0"
 HINTS = (
     "icmp_count has the steps at its end: a key, a lookup, a check, an addition.",
-    "The map holds u64, so lookup() gives a u64 *. What do you add to it instead of one?",
-    "int key = 0; u64 *bytes = frame_bytes.lookup(&key); and if (bytes), add the difference of "
-    "ctx->data_end and ctx->data.",
+    "The map holds u64, so lookup() gives a u64 *, a pointer. What do you add to what it points "
+    "to, instead of one?",
+    "int key = 0; u64 *bytes = frame_bytes.lookup(&key); and if (bytes), *bytes += the difference "
+    "of ctx->data_end and ctx->data.",
 )
 SOLUTION = STARTER.replace(
     "	/* your code */\n",
@@ -42,7 +43,8 @@ COMPARE = (
 )
 NEXT = (
     "Attach it, and send ten pings. How many bytes is a ping's frame, and does the sum fit? "
-    "The answers leave without being counted."
+    "The answers leave without being counted. Then counter.attach(net.server.eth0), and the "
+    "lesson's own counter is back in its place."
 )
 
 LENGTH = "ctx->data_end - ctx->data"
@@ -73,7 +75,22 @@ NEAR_MISSES = {
         [("*bytes += ctx", "{ u64 sum = *bytes; sum += ctx"), ("data;", "data; }")],
         "frame_bytes 0",
     ),
-    "another element": ([("int key = 0", "int key = 1")], "frame_bytes 0"),
+    "another element": ([("int key = 0", "int key = 1")], "With which key"),
+    "added where there is nothing": (
+        [("if (bytes)", "if (!bytes)")], "when is the addition done",
+    ),
+    "added to the pointer": ([("*bytes +=", "bytes +=")], "to the pointer, or to what"),
+    "a length one byte wide": (
+        [(f"*bytes += {LENGTH};", f"{{ u8 length = {LENGTH}; *bytes += length; }}")],
+        "frame_bytes 60 think How large a number",
+    ),
+    "a sum two bytes wide": (
+        [(f"*bytes += {LENGTH};", f"{{ u16 sum = *bytes + ({LENGTH}); *bytes = sum; }}")],
+        "How large a number",
+    ),
+    "the end from the beginning": (
+        [(LENGTH, "ctx->data - ctx->data_end")], "which of the two ends is the larger",
+    ),
     "IPv4 only": (
         """#include "xdp.h"
 
@@ -128,6 +145,7 @@ FRAMES = {
     "something unknown": Ether(type=0x88B5) / b"experiment",
 }
 ROUND = 100_000  # some milliseconds, so that the CPUs do meet
+WIDTH = "How large a number does your variable hold?"
 
 
 def check(program):
@@ -148,6 +166,8 @@ def check(program):
                 "14 bytes are missing for each: is the Ethernet header part of the frame? If a "
                 "field gave you the length: from where on does it count?"
             )
+        elif found < total and (total - found) % 256 == 0:
+            think = WIDTH
         elif found > total:
             think = (
                 "That is more than the frame has. If a field gave you the length: in which order "
@@ -155,8 +175,21 @@ def check(program):
             )
         sent = f"{what} of {len(run.before)} bytes, {total} bytes in all so far"
         if found == 0:
-            think = "Nothing is in the map. Look it up, check the pointer, add to where it points."
+            think = (
+                "Nothing has come into frame_bytes[0]. With which key do you look it up, and when "
+                "is the addition done? To what do you add: to the pointer, or to what it points "
+                "to, as *count in icmp_count?"
+            )
+        elif (found + total) % 2**32 == 0:
+            think = "So large is what falls below 0: which of the two ends is the larger?"
         equal(sent, "frame_bytes", total, found, think)
+    before = 2**32 - 10
+    program["frame_bytes"][0] = before  # of each CPU's copy, where each has one
+    before = summed(program["frame_bytes"][0])
+    run = program.run(FRAMES["a ping"])
+    grown = summed(program["frame_bytes"][0]) - before
+    sent = f"a ping of {len(run.before)} bytes, when {2**32 - 10:,} bytes have come"
+    equal(sent, "frame_bytes grows by", len(run.before), grown, WIDTH)
     all_at_once(program, FRAMES["a ping"])
 
 
@@ -171,5 +204,7 @@ def all_at_once(program, packet):
         length = len(program.run(packet, repeat=ROUND, cpus=together).before)
         sent = f"a ping of {length} bytes, {ROUND:,} times on each of {len(together)} CPUs at once"
         think = "Some additions are lost: the CPUs share one number. Which two cures did you see?"
-        total = length * ROUND * len(together)
-        equal(sent, "frame_bytes", total, summed(program["frame_bytes"][0]), think)
+        total, found = length * ROUND * len(together), summed(program["frame_bytes"][0])
+        if found < total and (total - found) % 2**16 == 0:
+            think = WIDTH
+        equal(sent, "frame_bytes", total, found, think)

@@ -39,7 +39,8 @@ SOLUTION = """def packets(counters):
 COMPARE = "Yours may be shorter, with sum(). Does it give 0 for a map without entries?"
 NEXT = (
     "Which CPU worked hardest? Write that one, too, and try it on counter['icmp_packets'] after a "
-    "ping from each CPU."
+    "ping from each CPU. (If another program has taken counter's place meanwhile: "
+    "counter.attach(net.server.eth0) first.)"
 )
 
 NEAR_MISSES = {
@@ -47,6 +48,18 @@ NEAR_MISSES = {
     "the last CPU only": (STARTER.replace("copies[0]", "copies[-1]"), "only one CPU"),
     "the busiest CPU only": (STARTER.replace("copies[0]", "max(copies)"), "only one CPU"),
     "two CPUs, as here": (STARTER.replace("copies[0]", "copies[0] + copies[1]"), "how many CPUs"),
+    "four CPUs, as here": (
+        STARTER.replace("copies[0]", "sum(copies[cpu] for cpu in range(4))"), "how many CPUs",
+    ),
+    "eight CPUs, as here": (
+        STARTER.replace("copies[0]", "sum(copies[cpu] for cpu in range(8))"), "how many CPUs",
+    ),
+    "eight CPUs, where there are as many": (
+        STARTER.replace("copies[0]", "sum(copies[:8])"), "how many CPUs",
+    ),
+    "a word for a number": (
+        [("return total", "return str(total)")], "packets() gives '9' think That is a str",
+    ),
     "the first protocol only": (
         [("            total += copy\n", "            total += copy\n        return total\n")],
         "every protocol",
@@ -68,6 +81,32 @@ NEAR_MISSES = {
     "keys for copies, by index": (
         STARTER.replace("counters.values()", "counters"), "What does a loop over a dict",
     ),
+    "keys for pairs": (
+        "def packets(counters):\n    return sum(sum(copies) for key, copies in counters)\n",
+        "What does a loop over a dict",
+    ),
+    "keys for the lab's values": (
+        STARTER.replace(".values()", "").replace("copies[0]", "copies.sum"),
+        "What does a loop over a dict",
+    ),
+    "copies for pairs": (
+        "def packets(counters):\n    return sum(sum(row) for key, row in counters.values())\n",
+        "How many numbers does it hold",
+    ),
+    "values not called": ([("counters.values()", "counters.values")], "nobody has called"),
+    "a number called": (STARTER.replace("copies[0]", "copies.sum()"), "in front of the ("),
+    "a number under the name of sum": (
+        f"sum = 0\n\n\n{STARTER.replace('copies[0]', 'sum(copies)')}", "in front of the (",
+    ),
+    "a total from outside": (
+        "total = 0\n\n\n" + STARTER.replace("    total = 0\n", ""), "inside the function",
+    ),
+    "the name of sum for its own": (
+        STARTER.replace("total += copies[0]", "sum = sum(copies)"), "Python's own is hidden",
+    ),
+    "a copy taken for an index": (
+        [("total += copy", "total += copies[copy]")], "already the number",
+    ),
     "all copies at once": (
         STARTER.replace("copies[0]", "copies"), "How many numbers does it hold",
     ),
@@ -86,6 +125,10 @@ NEAR_MISSES = {
         "def packets(counters):\n    return {key: sum(row) for key, row in counters.items()}\n",
         "That is a dict, where one number",
     ),
+    "every protocol that there may be": (
+        "def packets(counters):\n    return sum(sum(counters[key]) for key in range(256))\n",
+        "Which keys does this one have",
+    ),
     "stuck at none": (
         [("    total = 0\n", "    if not counters:\n        return None\n    total = 0\n")],
         "no entries",
@@ -99,28 +142,42 @@ ALTERNATIVES = {
 """,
 }
 
-ROWS = {  # words of a TypeError, and what they are about
-    "PerCPU": "A value of this dict has a copy for each CPU. How many numbers does it hold?",
-    "'int' object": "Which of them is a number, and which holds several? What does a loop over a "
-    "dict give, its keys or its values?",
+HOW_MANY = "Do you know how many CPUs there are? There is a copy for each."
+HOLDS = "A value of this dict has a copy for each CPU. How many numbers does it hold?"
+KEYS = "What does a loop over a dict give, its keys or its values?"
+SOME = (2, 4, 8)  # CPUs that a reader may have
+ROWS = {  # words of an error, and what they are about
+    "KeyError": "A map has only the protocols that came in. Which keys does this one have?",
+    "object is not callable": "What stands in front of the ( is no function. The .sum of a value "
+    "is a number already; and a name that you set to a number is one from then on.",
+    "index out of range": HOW_MANY,
+    "PerCPU": HOLDS,
+    "values to unpack": HOLDS,
+    "builtin_function_or_method": f"That is a method which nobody has called. {KEYS}",
+    "int object": KEYS,
+    "'int' object": f"Which of them is a number, and which holds several? {KEYS}",
+    "local variable": "A name that your function sets is its own: set it inside the function, "
+    "before it is used. (If it is the name sum: Python's own is hidden behind it.)",
 }
 
 
 def check(packets):
     cases = [
-        ("20 TCP packets over four CPUs", {6: (2, 3, 7, 8)}),
-        ("15 pings over six CPUs", {1: (10, 0, 0, 0, 0, 5)}),
-        ("3 pings and 40 UDP packets over four CPUs", {1: (1, 0, 2, 0), 17: (10, 10, 10, 10)}),
+        ("9 TCP packets over four CPUs", {6: (2, 3, 1, 3)}),  # indices, each of them
+        ("15 pings over six CPUs", {1: (7, 0, 3, 0, 0, 5)}),
+        ("3 pings and 40 UDP packets over ten CPUs",
+         {1: (1, 0, 2, *[0] * 7), 17: (10, 10, *[0] * 7, 20)}),
         ("a map with no entries", {}),
-    ]
+    ]  # fmt: skip
     for what, rows in cases:
         counters = {key: PerCPU(copies) for key, copies in rows.items()}
         every = [list(copies) for copies in rows.values()]
         right = sum(map(sum, every))
         try:
             found = packets(counters)
-        except TypeError as error:
-            think = next((t for words, t in ROWS.items() if words in str(error)), None)
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            think = next((t for words, t in ROWS.items() if words in told), None)
             if think is None:
                 raise
             raise Wrong(what, f"packets() gives {right}", str(error), think) from error
@@ -139,8 +196,10 @@ def check(packets):
             think = "That is how many copies there are, not what is in them."
         elif any(found == sum(pick(copies) for copies in every) for pick in (max, _first, _last)):
             think = "It reads only one CPU of each protocol. Who adds up the copies?"
-        elif found == sum(copies[0] + copies[1] for copies in every):
-            think = "Do you know how many CPUs there are? There is a copy for each."
+        elif found == sum(copies[copy % len(copies)] for copies in every for copy in copies):
+            think = "Is a copy an index, or already the number?"
+        elif any(found == sum(sum(copies[:n]) for copies in every) for n in SOME):
+            think = HOW_MANY
         elif every and found == sum(every[0]):
             think = "Is it every protocol?"
         equal(what, "packets() gives", right, found, think)

@@ -26,7 +26,7 @@ STARTER_SAYS = "protocols[1] 0"
 HINTS = (
     "The way to ip is the one of icmp_count. Which of its questions do you not ask this time?",
     "The key of an array is an int. What is in it when the packet is TCP?",
-    "int key = ip->protocol; and then lookup(&key), the check, and one more.",
+    "int key = ip->protocol; and then lookup(&key), the check, and *count += 1.",
 )
 SOLUTION = STARTER.replace(
     "	/* your code */\n",
@@ -50,7 +50,8 @@ SOLUTION = STARTER.replace(
 COMPARE = "Why has the array 256 elements? Could a packet make yours look beyond the last one?"
 NEXT = (
     "Attach it, ping, and send(net.client.eth0, IP() / UDP()). Then show what is not zero: "
-    "{k: v for k, v in by_protocol['protocols'].items() if v.sum}."
+    "{k: v for k, v in by_protocol['protocols'].items() if v.sum}. At the end "
+    "counter.attach(net.server.eth0) brings the lesson's own counter back."
 )
 
 KEY = "int key = ip->protocol;"
@@ -69,6 +70,9 @@ NEAR_MISSES = {
         "with which key",
     ),
     "a protocol's bytes": ([("*count += 1", "*count += data_end - data")], "adds more than one"),
+    "added to the pointer": ([("*count += 1", "count += 1")], "to the pointer, or to what"),
+    "one more, for the pointer": ([("*count += 1", "count++")], "to the pointer, or to what"),
+    "the pointer moved": ([("*count += 1", "*count++")], "expression result unused"),
     "dropped once counted": ([("1;\n\n	return XDP_PASS", "1;\n\n	return XDP_DROP")], "goes on"),
     "too few elements": ([("256", "17")], "not counted"),
 }  # fmt: skip
@@ -137,7 +141,10 @@ def _thought(right, found, key):
     if sum(found.values()) > sum(right.values()):
         return "It adds more than one for a packet."
     if sum(found.values()) < sum(right.values()):
-        return "It was not counted. Does the program come as far as the addition, with which key?"
+        return (
+            "It was not counted. Does the program come as far as the addition, with which key? And "
+            "to what does it add: to the pointer, or to what it points to, as *count in icmp_count?"
+        )
     if 99 in found:
         return "99 is this packet's TTL: the key comes from another field."
     return "It is always the same element. Where does the key come from?"

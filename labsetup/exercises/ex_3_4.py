@@ -52,32 +52,67 @@ SOLUTION = STARTER.replace(
 	if (!count)
 		return XDP_PASS;
 
-	*count += 1;
-	if (*count % 2 == 0)
+	u64 before = __sync_fetch_and_add(count, 1); /* no two packets get the same */
+	if (before % 2 == 1)
 		return XDP_DROP;
 """,
 )
 COMPARE = (
-    "*count += 1 is three steps, and another CPU may come in between. "
-    "u64 before = __sync_fetch_and_add(count, 1); gives each packet a number of its own."
+    "Does yours add with *count += 1, and look at *count then? Those are several steps, and "
+    "another CPU may come in between. The atomic addition gives each packet a number of its own."
 )
-NEXT = "Attach it and send ten pings. Which of them are answered? Try again from another CPU."
+NEXT = (
+    "Attach it and send ten pings. Which of them are answered? And if yours has *count += 1: two "
+    "packets arrive on two CPUs at once. What do both read, and which verdicts do they get? At the "
+    "end counter.attach(net.server.eth0) puts the lesson's own counter in its place."
+)
+
+ADD = "__sync_fetch_and_add(count, 1); /* no two packets get the same */"
 
 NEAR_MISSES = {
-    "the first dropped, not the second": ([("== 0", "!= 0")], "The first is to pass"),
-    "all but the first": ([("*count % 2 == 0", "*count > 1")], "odd or even"),
+    "the first dropped, not the second": ([("% 2 == 1", "% 2 == 0")], "the one that is to pass"),
+    "asked first, and added only where it passes": (
+        [
+            (
+                f"u64 before = {ADD}\n	if (before % 2 == 1)\n		return XDP_DROP;",
+                "if (*count % 2 == 1)\n		return XDP_DROP;\n	*count += 1;",
+            )
+        ],
+        "does it stand still",
+    ),
+    "the same, with the other half": (
+        [
+            (
+                f"u64 before = {ADD}\n	if (before % 2 == 1)\n		return XDP_DROP;",
+                "if (*count % 2 == 0)\n		return XDP_DROP;\n	*count += 1;",
+            )
+        ],
+        "does it stand still",
+    ),
+    "added only where it is dropped": (
+        [
+            (
+                f"u64 before = {ADD}\n	if (before % 2 == 1)\n		return XDP_DROP;",
+                "if (*count % 2 == 0)\n		return XDP_PASS;\n	*count += 1;\n	return XDP_DROP;",
+            )
+        ],
+        "is the addition reached",
+    ),
+    "all but the first": ([("before % 2 == 1", "before > 0")], "odd or even"),
     "every third": ([("% 2", "% 3")], "every second"),
     "a count that is not kept": (
-        [("*count += 1;", "u64 now = *count + 1;"), ("(*count %", "(now %")],
+        [(ADD, "*count;")],
         "pass, pass, pass",
+    ),
+    "another element": ([("int key = 0", "int key = ip->protocol")], "With which key"),
+    "added to the pointer": (
+        [(f"u64 before = {ADD}", "u64 before = *count; count += 1;")],
+        "to the pointer, or to what",
     ),
     "other packets counted": (
         [
             ("	if (ip->protocol != IPPROTO_ICMP)\n		return XDP_PASS;\n", ""),
-            (
-                "	if (*count % 2 == 0)",
-                "	if (ip->protocol == IPPROTO_ICMP && *count % 2 == 0)",
-            ),
+            ("	if (before %", "	if (ip->protocol == IPPROTO_ICMP && before %"),
         ],
         "do not count",
     ),
@@ -89,11 +124,17 @@ NEAR_MISSES = {
 if len(cpus()) > 1:  # with one CPU there is no difference
     NEAR_MISSES["a count for each CPU"] = ([("BPF_ARRAY", "BPF_PERCPU_ARRAY")], "each CPU")
 ALTERNATIVES = {
-    "a number of its own for each packet": [
-        ("	*count += 1;\n	if (*count % 2 == 0)", "	if (__sync_fetch_and_add(count, 1) & 1)")
+    "asked at once": [
+        (f"	u64 before = {ADD}\n	if (before % 2 == 1)",
+         "	if (__sync_fetch_and_add(count, 1) & 1)")
+    ],
+    "three steps, where one CPU does them": [
+        (f"	u64 before = {ADD}\n	if (before % 2 == 1)",
+         "	*count += 1;\n	if (*count % 2 == 0)")
     ],
     "a switch that is turned": [
-        ("	*count += 1;\n	if (*count % 2 == 0)", "	*count = !*count;\n	if (!*count)")
+        (f"	u64 before = {ADD}\n	if (before % 2 == 1)",
+         "	*count = !*count;\n	if (!*count)")
     ],
     "a hash instead of an array": [
         ("BPF_ARRAY(seen, u64, 1)", "BPF_HASH(seen, int, u64)"),
@@ -103,6 +144,10 @@ ALTERNATIVES = {
 }  # fmt: skip
 
 PING = IP() / ICMP()
+STILL = (
+    "Is the count odd or even? Or does it stand still from then on: is the addition reached when a "
+    "packet is dropped? What stands behind a return is not done."
+)
 EXPECTED = "pass, drop, pass, drop, pass, drop"
 
 
@@ -115,10 +160,12 @@ def check(program):
     found = verdicts([first] * 6)
     thoughts = {
         "pass, pass, pass, pass, pass, pass": "Does the map remember? Look at the count "
-        "in it after a few packets.",
-        "drop, pass, drop, pass, drop, pass": "The first is to pass. Ask before adding, or after?",
-        "pass, drop, drop, drop, drop, drop": "What is true of every second: is the count odd or "
-        "even?",
+        "in it after a few packets. With which key do you look it up? And to what do "
+        "you add: to the pointer, or to what it points to? And is the addition reached?",
+        "drop, pass, drop, pass, drop, pass": "Which number does the first packet see, 0 or 1? "
+        "It is the one that is to pass.",
+        "pass, drop, drop, drop, drop, drop": STILL,
+        "drop, drop, drop, drop, drop, drop": STILL,
     }
     think = thoughts.get(found, "It is to be every second one.")
     if found != EXPECTED:

@@ -62,6 +62,10 @@ NEXT = (
 
 NEAR_MISSES = {
     "the bit in host byte order": ([("& htons(0x8000)", "& 0x8000")], "its flags 0x0080"),
+    "the bit taken for 1": (
+        [("dns->flags & htons(0x8000)", "(dns->flags & htons(0x8000)) == 1")],
+        "which numbers can that be",
+    ),
     "all flags compared": ([("flags & htons(0x8000)", "flags == htons(0x8000)")], "neighbours"),
     "the port it goes to": ([("udp->source", "udp->dest")], "to port 53"),
     "the port alone": ([(" && dns->flags & htons(0x8000)", "")], "a question from port 53 ("),
@@ -70,12 +74,20 @@ NEAR_MISSES = {
     "any protocol": ([(" || pkt.protocol != IPPROTO_UDP", "")], "is not UDP"),
     "only UDP proved to be there": (
         [("(void *)(dns + 1)", "(void *)(udp + 1)")],
-        "proves that the packet reaches that far",
+        "beyond the bytes proved to be there",
     ),
     "IPv4 only": ([("!pkt.l4 ||", "!pkt.l4 || !pkt.ip ||")], "over IPv6"),
     "DNS expected at once behind IP": (
         [("(void *)(udp + 1);", "(void *)udp;")],
         "Where does DNS begin",
+    ),
+    "one byte, not one header, behind UDP": (
+        [("(void *)(udp + 1);", "(void *)udp + 1;")],
+        "not set. Where does DNS begin",
+    ),
+    "as many headers asked for as one has bytes": (
+        [("(void *)(dns + 1)", "(void *)(dns + sizeof(*dns))")],
+        "How many bytes does your comparison ask for",
     ),
 }
 ALTERNATIVES = {
@@ -110,10 +122,13 @@ QUESTION = DNS(id=0, qr=0, rd=0, qd=DNSQR(qname="example.org"))
 OTHER_BIT = DNS(id=0, qr=0, rd=0, ra=1, qd=DNSQR(qname="example.org"))
 FROM_53 = UDP(sport=53, dport=4242)
 
-WHOLE = "Is it found to be UDP, and from port 53? Where does DNS begin?"
+WHOLE = (
+    "Is it found to be UDP, and from port 53? Where does DNS begin? How many bytes does your "
+    "comparison ask for? And if you compare what & gives: which numbers can that be?"
+)
 BIT = "Is the bit that is asked for in this one? Which byte of the flags travels first?"
 BESIDE = "The flags of an answer say more than that it is one: the bit has neighbours."
-QUESTIONS = "That is a question, and the bit is not set."
+QUESTIONS = "That is a question, and the bit is not set. Where does DNS begin?"
 PORT = "By its bit it is an answer. From which port does it come?"
 SWAPPED = "13568 is 53 with its two bytes in the other order."
 NOT_UDP = "That is not UDP. Which field of pkt says so?"

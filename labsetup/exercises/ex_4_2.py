@@ -42,18 +42,19 @@ int sorter(struct xdp_md *ctx)
 """
 STARTER_SAYS = "missing 5"
 HINTS = (
-    "Make one packet of each kind that the program knows, send five of each, and look at law after "
-    "each. In which column do they appear?",
+    "Send five packets of each kind that the program knows, as with send(net.client.eth0, IP() / "
+    "TCP(dport=7), count=5), and look at law after each. In which column do they appear?",
     "Those to TCP port 7 appear in none. Which verdict does the program return for them? "
     "sorter.run(…) tells.",
-    "A name in C is no more than its number. Compare the three numbers with those of the verdicts "
-    "in lesson 01.",
+    "A name in C is no more than its number, and one without = has the next. Compare the three "
+    "numbers with those in lesson 01's table of verdicts.",
 )
 SOLUTION = STARTER.replace("GOES_BACK = 4", "GOES_BACK")
 COMPARE = "Does yours still have numbers of its own? enum xdp_action has a name for each verdict."
 NEXT = (
     "Return GOES_BACK + 2 for them: a number that is no verdict. Is the account balanced? Who "
-    "tells of such a packet?"
+    "tells of such a packet? (sorter drops UDP, so as long as it is attached no name is answered: "
+    "passing.attach(net.server.eth0) takes its place.)"
 )
 
 TO_SEVEN = """	if (pkt.protocol == IPPROTO_TCP && tcp->dest == htons(7))

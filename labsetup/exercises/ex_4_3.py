@@ -65,14 +65,22 @@ COMPARE = (
 )
 NEXT = (
     "Measure it, as above: run(…, repeat=200_000).ns for a name of 3 bytes and for one of 60. "
-    "What does a byte cost?"
+    "What does a byte cost? Then attach it, and ask('good.example', 'ANY +notcp'): without +notcp "
+    "dig asks ANY over TCP."
 )
 
 TYPE = "byte[1] == 0 && byte[2] == 255"
+IN_TURN = "		if ((void *)(byte + 3) > pkt.end)\n			return XDP_PASS;\n"
 AT_END = "		if (*byte == 0)\n"
 NEAR_MISSES = {
     "the end of the name counted in": ([(TYPE, "byte[0] == 0 && byte[1] == 255")], "type 65280"),
     "half of the type": ([(TYPE, "byte[2] == 255")], "type 511"),
+    "the end written, not asked for": (
+        [("(*byte == 0)", "(*byte = 0)")], "using the result of an assignment",
+    ),
+    "the same, and clang told to be silent": (
+        [("(*byte == 0)", "((*byte = 0))")], "with = where == is meant",
+    ),
     "the other half": ([(TYPE, "byte[1] == 255 && byte[2] == 0")], "type 65280"),
     "any 255 in the question": (
         [(AT_END, "		if (*byte == 255)\n			return XDP_DROP;\n" + AT_END)],
@@ -92,6 +100,10 @@ NEAR_MISSES = {
         [("		if ((void *)(byte + 3) > pkt.end)\n			return XDP_PASS;\n", ""),
          ("	for (int", "	if ((void *)(byte + 3) > pkt.end)\n		return XDP_PASS;\n	for (int")],
         "the verifier refused",
+    ),
+    "all bytes proved in front of the loop": (
+        [(IN_TURN, ""), ("	for (int", IN_TURN.replace("byte + 3", "byte + 67") + "	for (int")],
+        "How many bytes does your comparison ask for",
     ),
     "one byte too strict": ([("byte + 3)", "byte + 6)")], "ask for more"),
 }  # fmt: skip
@@ -141,7 +153,10 @@ ONLY = "Only type 255 is to be dropped. Which bytes does the condition look at?"
 SWAPPED = "65280 is 255 with its two bytes in the other order. Where does the type begin?"
 HALF = "511 is 256 + 255. How many bytes has the type?"
 IN_NAME = "That 255 is in the name. Where does the name end?"
-WHERE = "Where does the name end, and what comes right behind it?"
+WHERE = (
+    "Where does the name end, and what comes right behind it? How many bytes does your comparison "
+    "ask for?"
+)
 ROOM = "All that has to be there is there. Does a comparison ask for more?"
 TURNS = "Does the loop take enough turns for this name?"
 

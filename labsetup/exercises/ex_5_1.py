@@ -67,8 +67,10 @@ COMPARE = (
 )
 NEXT = (
     "Why was no checksum to be mended? Each is a sum, and you changed only the order of what it "
-    "adds up. Now attach it, and look at the journey of IP() / UDP(sport=4242, dport=7) / "
-    "b'hello' with capture=True. What would happen to a datagram to the broadcast address?"
+    "adds up. Now follow one: net = two_hosts(); Program(echo, capture=True).attach("
+    "net.server.eth0); journey(net, net.client.eth0, IP() / UDP(sport=4242, dport=7) / b'hello'). "
+    "Nobody at the client has port 4242, so an ICMP error comes last. What would happen to a "
+    "datagram to the broadcast address?"
 )
 
 SWAP_MACS = """	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
@@ -91,7 +93,42 @@ NEAR_MISSES = {
     "MACs not swapped": ([(SWAP_MACS, "")], "Ether dst"),
     "addresses not swapped": ([(SWAP_ADDRESSES, "")], "IP src"),
     "ports not swapped": ([(SWAP_PORTS, "")], "UDP sport"),
-    "no third place": ([("pkt.ip->daddr = address", "pkt.ip->daddr = pkt.ip->saddr")], "IP dst"),
+    "sent back as it came": (
+        [(SWAP_MACS, ""), (SWAP_ADDRESSES, ""), (SWAP_PORTS, "")], "Ether dst",
+    ),
+    "nothing but the verdict": (
+        STARTER.replace("/* your code */\n	return XDP_PASS;", "return XDP_TX;"), "Ether dst",
+    ),
+    "only the MACs": (
+        STARTER.replace(
+            "/* your code */\n	return XDP_PASS;",
+            f"u8 mac[ETH_ALEN];\n	struct ethhdr *eth = pkt.eth;\n{SWAP_MACS}	return XDP_TX;",
+        ),
+        "IP src",
+    ),
+    "no third place, and nothing asked": (
+        [(ASK, ""), ("pkt.ip->daddr = address", "pkt.ip->daddr = pkt.ip->saddr")], "IP dst",
+    ),
+    "no third place": (
+        [("pkt.ip->daddr = address", "pkt.ip->daddr = pkt.ip->saddr")], "overwritten first is lost",
+    ),
+    "no third place for the ports": ([("udp->dest = port", "udp->dest = udp->source")], "is lost"),
+    "no third place for the MACs": (
+        [(SWAP_MACS, SWAP_MACS.replace("source, mac", "source, eth->h_dest"))], "is lost",
+    ),
+    "a pointer as the third place": (
+        [("	u8 mac[ETH_ALEN];\n", ""),
+         (SWAP_MACS, SWAP_MACS.replace("__builtin_memcpy(mac, eth->h_dest, ETH_ALEN)",
+                                       "u8 *mac = eth->h_dest"))],
+        "a pointer keeps no copy",
+    ),
+    "a pointer to the header as the third place": (
+        [("	u8 mac[ETH_ALEN];\n", "	struct ethhdr *old = pkt.eth;\n"),
+         (SWAP_MACS, """	__builtin_memcpy(eth->h_dest, old->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, old->h_dest, ETH_ALEN);
+""")],
+        "a pointer keeps no copy",
+    ),
     "the port in host byte order": (
         [("udp->dest != htons(7) ||", "udp->dest != 7 ||")],
         "1792",
@@ -99,7 +136,8 @@ NEAR_MISSES = {
     "two servers that never stop": ([(" || udp->source == htons(7)", "")], "from port 7"),
     "all of UDP": ([(ASK, "")], "UDP to another port"),
     "swapped before it is asked": (
-        [(ASK, ""), ("	return XDP_TX", ASK_LATE + "	return XDP_TX")], "goes on unchanged",
+        [(ASK, ""), ("	return XDP_TX", ASK_LATE + "	return XDP_TX")],
+        "before all questions are asked",
     ),
     "a checksum mended that was right": (
         [('#include "parse.h"', '#include "checksum.h"\n#include "parse.h"'),
@@ -151,6 +189,8 @@ SWAPPED = "1792 is 7 with its two bytes in the other order."
 FOREVER = "An answer comes from port 7. If that is answered, too, when does it end?"
 BEHIND = "With options UDP lies further back: parse() has found it."
 WHERE = "Who sends the answer, and to whom, in each of the three headers? And what stays?"
+LOST = "What was overwritten first is lost: a pointer keeps no copy."
+ENDS = ((0, 6), (26, 4), (34, 2))  # where a header's two ends stand side by side, and their size
 
 OTHERS = [
     ("UDP to another port", datagram(dport=53), PASS, ELSE),
@@ -173,6 +213,11 @@ MINE = {
 
 
 def check(program):
+    what, packet = next(iter(MINE.items()))
+    run = program.run(packet)
+    if run.verdict == TX:  # then it is known which field of it is wrong
+        same = [at for at, n in ENDS if run.after[at : at + n] == run.after[at + n : at + 2 * n]]
+        expect(program, what, packet, TX, LOST if same else WHERE, turned(packet))
     expect_each(program, OTHERS)
     for what, packet in MINE.items():
         think = (

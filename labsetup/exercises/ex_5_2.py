@@ -12,7 +12,8 @@ The TTL with which packets start betrays a system: 64 here, 128 or 255 there. A 
 on.
 
 The program passed all tests. In production some packets are thrown away, one in hundreds. **Find
-one for which it is wrong, and mend the program.**
+one for which it is wrong, and mend the program.** `same_ttl.run(packet)` says whether a checksum is
+right; the check names one packet for which yours is not.
 """
 NAME = "same_ttl"
 STARTER = """#include "xdp.h"
@@ -38,9 +39,9 @@ int same_ttl(struct xdp_md *ctx)
 """
 STARTER_SAYS = "are wrong"
 HINTS = (
-    "Only the checksum decides, and id moves it. [n for n in range(14_500, 14_700) if 'wrong' in "
-    "repr(same_ttl.run(IP(id=n, ttl=255) / ICMP()))] finds some. What do their checksums before "
-    "have in common?",
+    "Only the checksum decides, and id moves it. [n for n in range(14_557, 40_000, 2_560) if "
+    "'wrong' in repr(same_ttl.run(IP(id=n, ttl=255) / ICMP()))] finds ten in a moment. What have "
+    "their checksums before in common?",
     "The lesson's hasty made the same mistake: an addition of 16 bits throws its carry away. What "
     "does checksum.h do with it?",
     "Include checksum.h and use mended(), from htons(ip->ttl << 8) to htons(64 << 8), while the "
@@ -85,7 +86,10 @@ ANEW = """ip->ttl = 64;
 	ip->check = ~sum;
 """
 NEAR_MISSES = {
-    "the carry forgotten": (STARTER, "as with the colleague's program"),
+    "the carry forgotten": (
+        STARTER,
+        "as with the colleague's program; the one with id 14557: 0xfeff → 0xbd00, 0xbe00 is right",
+    ),
     "turned round and back, the carry still forgotten": (
         [(MEND, "ip->check = htons(ntohs(ip->check) + ((ip->ttl - 64) << 8));\n")],
         "What becomes of the carry in your sum",
@@ -100,19 +104,26 @@ NEAR_MISSES = {
           "	ip->check = (sum & 0xffff) + (sum >> 16);\n")],
         "how many bits has what holds the sum",
     ),
-    "no checksum at all": ([(f"	{MEND}", "")], "IP chksum"),
+    "no checksum at all": ([(f"	{MEND}", "")], "the same as before"),
     "the TTL set first, and its old value gone": (
-        [(f"	{MEND}	ip->ttl = 64;\n", f"	ip->ttl = 64;\n	{MEND}")], "IP chksum",
+        [(f"	{MEND}	ip->ttl = 64;\n", f"	ip->ttl = 64;\n	{MEND}")],
+        "which TTL stands in the header",
     ),
     "from and to exchanged": (
         [("htons(ip->ttl << 8), htons(64 << 8)", "htons(64 << 8), htons(ip->ttl << 8)")],
-        "IP chksum",
+        "Which 16 bits change, from what to what",
+    ),
+    "taken off, not added": (
+        [(MEND, "ip->check = ip->check - htons((ip->ttl - 64) << 8);\n")], "rise or fall",
+    ),
+    "by hand, and ~ of more than 16 bits": (
+        [(MEND, BY_HAND.replace("(u16)", ""))], "how many bits does ~ give",
     ),
     "the wrong half of the word": (
-        [("htons(ip->ttl << 8), htons(64 << 8)", "htons(ip->ttl), htons(64)")], "IP chksum",
+        [("htons(ip->ttl << 8), htons(64 << 8)", "htons(ip->ttl), htons(64)")], "IP chksum: 0x",
     ),
     "host byte order": (
-        [("htons(ip->ttl << 8), htons(64 << 8)", "ip->ttl << 8, 64 << 8")], "IP chksum",
+        [("htons(ip->ttl << 8), htons(64 << 8)", "ip->ttl << 8, 64 << 8")], "IP chksum: 0x",
     ),
     "added up anew, options left out": (
         [(f"{MEND}	ip->ttl = 64;\n", ANEW.replace("ip->ihl * 4", "20"))], "with IP options",
@@ -170,8 +181,27 @@ def is_right(raw):
     return total(raw[14 : 14 + (raw[14] & 15) * 4]) == 0xFFFF
 
 
+def checksum(raw):
+    """That of its IPv4 header."""
+    return int.from_bytes(raw[24:26])
+
+
+def right_checksum(raw):
+    """What it would have to be."""
+    header = bytearray(raw[14 : 14 + (raw[14] & 15) * 4])
+    header[10:12] = 0, 0
+    return total(header) ^ 0xFFFF
+
+
 STAYS = "Only the TTL and the checksum change, and only where the TTL is above 64."
-SUM = "Which 16 bits change, from what to what, and in which order do they stand in the packet?"
+SUM = (
+    "Which 16 bits change, from what to what, and in which order do they stand in the packet? Does "
+    "the checksum rise or fall by it? And how many bits does ~ give?"
+)
+UNTOUCHED = (
+    "The checksum is the same as before. Does the program write one? And which TTL stands in the "
+    "header when it computes it?"
+)
 LONGER = "With options the header is longer than 20 bytes, and its checksum covers them all."
 FEW = (
     "Which are they? Look at the checksum before, and at what is added to it: how many bits has "
@@ -199,8 +229,10 @@ def check(program):
             wanted = wanted[:22] + run.after[22:23] + wanted[23:24] + run.after[24:26] + wanted[26:]
         expect(program, what, packet, PASS, STAYS, wanted)
         if not is_right(run.after):
-            happened = next((one.after for one in run.changes if one.name == "chksum"), "the old")
-            raise Wrong(what, "IP chksum: a right one", f"IP chksum: {happened}", think)
+            before, after = checksum(run.before), checksum(run.after)
+            right = f"IP chksum: {before:#06x} → {right_checksum(run.after):#06x}"
+            happened = f"IP chksum: {before:#06x} → {after:#06x}"
+            raise Wrong(what, right, happened, UNTOUCHED if before == after else think)
     for what, packet in {
         "ARP": ARP(),
         "IPv6": IPv6(),
@@ -210,8 +242,12 @@ def check(program):
     tried = [(ping, program.run(ping).after) for ping in pings()]
     wrong = [(ping, after) for ping, after in tried if not is_right(after)]
     if wrong:
-        sent = f"{len(tried):,} pings with a TTL of 255, which differ in their id"
+        sent = f"{len(tried):,} pings with a TTL of 255, chosen so that many go wrong"
         as_before = all(after[24:26] == colleagues(ping) for ping, after in wrong)
         how = "as with the colleague's program" if as_before else "but not in the colleague's way"
-        happened = f"{len(wrong)} of them are wrong, {how}"
+        ping, after = wrong[0]
+        happened = (
+            f"{len(wrong)} of them are wrong, {how}; the one with id {Ether(ping)[IP].id}: "
+            f"{checksum(ping):#06x} → {checksum(after):#06x}, {right_checksum(after):#06x} is right"
+        )
         raise Wrong(sent, "all checksums are right", happened, FEW if as_before else OTHERWISE)

@@ -71,11 +71,17 @@ ASK = """	if (eth->h_proto != htons(ETH_P_8021Q))
 NEAR_MISSES = {
     "the priority taken for a part of it": ([(NUMBER, "ntohs(tag->number)")], "with a priority"),
     "host byte order": ([(NUMBER, "tag->number & 0xfff")], "2560 is 10"),
-    "masked, and then turned round": ([(NUMBER, "ntohs(tag->number & 0xfff)")], "a priority"),
+    "masked, and then turned round": (
+        [(NUMBER, "ntohs(tag->number & 0xfff)")], "byte order is it when you mask it",
+    ),
     "its lower byte only": ([("0xfff", "0xff")], "522 is 512"),
     "the field behind it": ([("tag->number", "tag->type")], "of VLAN 10 "),
     "no question for a tag": ([(ASK, "")], "without a tag"),
     "strangers end with an error": ([("0xfff, XDP_PASS", "0xfff, 0")], "VLAN 99"),
+    "its verdict not returned": (
+        [(CALL, f"ports.redirect_map({NUMBER}, XDP_PASS);\n	return XDP_PASS;")],
+        "what becomes of the verdict",
+    ),
     "strangers redirected, too": (
         [(CALL, f"ports.redirect_map({NUMBER}, XDP_PASS);\n	return XDP_REDIRECT;")], "VLAN 99",
     ),
@@ -123,10 +129,16 @@ def tagged(vlan, prio=0):
 
 UNTAGGED = "It has no tag. What do you read in its place?"
 UNKNOWN = "Nothing is in that place of ports. What does redirect_map() return then, and you?"
-NUMBERS = "Is the tag found? Which number comes out of it, in which byte order?"
+NUMBERS = (
+    "Is the tag found? Which number comes out of it, in which byte order? And what becomes of the "
+    "verdict that redirect_map() returns?"
+)
 SWAPPED = "2560 is 10 with its two bytes in the other order."
 TWELVE = "522 is 512 + 10. How many bits has the number of a VLAN?"
-PRIORITY = "The bits above the lower 12 are a priority, and no part of the number."
+PRIORITY = (
+    "The bits above the lower 12 are a priority, and no part of the number. In which byte order is "
+    "it when you mask it?"
+)
 PLAIN = frame(Ether() / IP(src="192.0.0.10", dst="192.0.2.2") / ICMP())
 
 CASES = [

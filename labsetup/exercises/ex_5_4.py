@@ -4,16 +4,16 @@ from . import diagnosed
 
 TITLE = "The museum of failures"
 TEXT = """
-Three rooms, a network in each: `middle` forwards with `redirect`, and a moment ago all was well.
-`net = exhibit(1)` builds the first; then come 2 and 3. **Find out what is wrong in each**,
-with the tools of the trade. The choice:
+Three rooms, a network in each: `middle` forwards with the room's own `redirect`,
+`net.middle.eth0.ours.program`, and a moment ago all was well. `net = exhibit(1)` builds the first;
+then come 2 and 3 (4 to 9 belong to later lessons). **Find out what is wrong in each**. The choice:
 
 - `"checksum offload"`: on at client and server
 - `"no program at the peer"`: no XDP at the server's end
 - `"wrong MAC address"`: in `next_hops`
 - `"TTL too small"`: at the client
 
-A wrong diagnosis is tried in its room, and answered with what speaks against it.
+A wrong diagnosis is answered with what speaks against it.
 """
 NAME = "diagnoses"
 STARTER = """def diagnoses():
@@ -78,10 +78,21 @@ NEAR_MISSES = {
         [("wrong MAC address", "TTL too small")],
         "«Time to live exceeded» does not come back",
     ),
+    "the same everywhere, with a capital": (
+        [
+            ("no program at the peer", "No program at the peer"),
+            ("checksum offload", "No program at the peer"),
+        ],
+        "middle eth0 counts 0 drops",
+    ),
     "room 1 never entered": ([('1: "no program at the peer"', '1: "?"')], "one of «checksum"),
     "in words of one's own": (
         [("checksum offload", "the checksums are wrong")],
         "one of «checksum offload»",
+    ),
+    "rooms in quotation marks": (
+        [(f"        {room}:", f'        "{room}":') for room in (1, 2, 3)],
+        "keys from 1 to 3",
     ),
     "printed, not returned": (
         [("return {", "print({"), ("    }\n", "    })\n")],
@@ -95,6 +106,11 @@ ALTERNATIVES = {
     found[2] = "checksum offload"
     return found
 """,
+    "spelled otherwise": [
+        ("no program at the peer", "No program at the peer"),
+        ("checksum offload", " checksum offload "),
+        ("wrong MAC address", "wrong mac address"),
+    ],
     "by a doctor, who looks for himself": """from labsetup import *
 
 
