@@ -250,6 +250,8 @@ class Program:
     def _build_error(self, listing: Listing, log: str) -> BuildError:
         where = self.path.name if self.path else self.name
         errors = [one for one in remarks(listing) if one.kind == "error"]
+        if call := undeclared(errors):
+            return BuildError(f"{where} does not compile{call}", log)
         if errors:
             because = included(listing, errors[0])
             return BuildError(f"{where} does not compile: {errors[0]}{because}", log)

@@ -448,7 +448,10 @@ PLAINER = (
     ),
 )
 
-UNDECLARED = re.compile(r"implicit(?:ly)? declar\w+ (?:of|library) function '(\w+)'")
+# A warning until clang 15, an error since then.
+UNDECLARED = re.compile(
+    r"(?:implicit(?:ly)? declar\w+ (?:of|library)|call to undeclared(?: library)?) function '(\w+)'"
+)
 
 # Warnings of what changes what a program does; others may stand in a right one.
 TELLING = re.compile(
@@ -471,6 +474,8 @@ def undeclared(found: list[Remark]) -> str:
             has = [path.name for path in SOURCES.glob("*.h") if makes.search(path.read_text())]
             if has:
                 mend = f'{has[0]} has it: #include "{has[0]}"'
+            elif name in ("memcpy", "memmove", "memset"):
+                mend = f"there is no C library, but clang has __builtin_{name}()"
             elif name in OF_A_MAP:
                 mend = f"it belongs to a map: write the map's name in front, as in MAP.{name}(…)"
             else:
@@ -494,7 +499,7 @@ def remarks(listing: Listing) -> list[Remark]:
                 place = Place(line, listing.text(line))
             else:
                 place = Place(int(number), "", file)
-            if not BUILT_IN.search(complaint):
+            if kind == "error" or not BUILT_IN.search(complaint):
                 found.setdefault(Remark(kind, place, complaint))
     return list(found)
 

@@ -195,7 +195,15 @@ def test_a_check_leaves_network_and_counts_alone(net):
     assert net.client.ping(net.server, count=1).received == 1
 
 
-def test_an_interrupted_check_is_a_sentence_and_no_try():
+@pytest.fixture
+def interruptible():
+    """A process that was started in the background may ignore the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupted_check_is_a_sentence_and_no_try(interruptible):
     def packets(counters):
         while True:
             pass
