@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
@@ -12,7 +13,7 @@ from conftest import LAB, REPO, on_host
 from scapy.utils import rdpcap, wrpcap
 from test_sandbox import Kernel
 
-from labsetup import ARP, ICMP, IP, TCP, Ether
+from labsetup import ARP, ICMP, IP, TCP, Ether, cli
 from labsetup.doctor import Report, examine
 from labsetup.packets import frame
 
@@ -36,6 +37,16 @@ def test_an_unknown_verb_fails():
     assert said.returncode == 1
     assert "there is no verb strat" in said.stderr
     assert said.stdout == ""
+
+
+@pytest.mark.parametrize("killed", ["not alone", "alone"])
+def test_tests_that_were_killed_are_no_success(monkeypatch, killed):
+    def run(command, check):
+        status = -9 if "-m" in command and killed in command else 0
+        return subprocess.CompletedProcess(command, status)
+
+    monkeypatch.setattr("labsetup.cli.subprocess.run", run)
+    assert cli._test(argparse.Namespace(theirs=[])) == 1
 
 
 def test_doctor():

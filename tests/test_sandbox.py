@@ -207,9 +207,10 @@ def test_nothing_is_left_after_kill_9_in_the_middle(path):
         kernel.run(source)
     kernel.run(f"p = Program({name!r}, 'int {name}(struct xdp_md *ctx) {{ return XDP_PASS; }}')")
     kernel.run("p.attach(net.server.eth0)")
-    # What must die with the kernel; it would live for five minutes by itself.
-    kernel.run("import subprocess; subprocess.Popen('sleep 300 & sleep 300', shell=True)")
-    kernel.run("net.client.start('sleep 300')")  # likewise
+    # What must die with the kernel: by themselves these go on for ever.
+    endless = "tail -f /dev/null"
+    kernel.run(f"import subprocess; subprocess.Popen('{endless} & {endless}', shell=True)")
+    kernel.run(f"net.client.start('{endless}')")
     kernel.begin("import time; time.sleep(60)")  # a cell that is still running when it is killed
     pids = processes_of(kernel.pid)
     assert len(pids) >= 5
