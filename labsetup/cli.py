@@ -115,7 +115,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Execute notebooks in a temporary copy."""
+    """Execute notebooks in a temporary copy, and store what they print where that is wanted."""
     sandbox.become_init()
     chosen = [
         path for path in sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -129,7 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
         copy.mkdir()
         Path(folder, "bpf").symlink_to(REPO / "bpf")
         with _without_progress():
-            results = [_run_notebook(path, copy) for path in chosen]
+            results = [_run_notebook(path, copy, arguments.store) for path in chosen]
     ok = all(result["ok"] for result in results)
     if arguments.json:
         print(json.dumps({"notebooks": results}, indent=2))
@@ -139,7 +139,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if ok else 1
 
 
-def _run_notebook(path: Path, folder: Path) -> dict[str, Any]:
+def _run_notebook(path: Path, folder: Path, store: bool) -> dict[str, Any]:
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -179,6 +179,8 @@ def _run_notebook(path: Path, folder: Path) -> dict[str, Any]:
     if broken:
         failed.append({"cell": done + 1, "error": broken})
     seconds = round(time.monotonic() - begun, 1)
+    if store and not failed:
+        _store(path, notebook)
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
     _say(f"{path.stem}: {'ok' if not failed else 'FAILED'}, {len(code)} cells in {seconds} s")
@@ -188,6 +190,23 @@ def _run_notebook(path: Path, folder: Path) -> dict[str, Any]:
         "name": path.stem, "ok": not failed, "seconds": seconds, "cells": len(code),
         "failed": failed,
     }  # fmt: skip
+
+
+def _store(path: Path, ran: Any) -> None:
+    """Put the outputs of a run into the notebook, and leave the rest of it as it is."""
+    import nbformat
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+
+    # On a busy machine a cell's lines come one by one.
+    ran, _ = CoalesceStreamsPreprocessor(enabled=True)(ran, {})
+    notebook = nbformat.read(path, as_version=4)
+    for cell, fresh in zip(notebook.cells, ran.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = fresh.outputs, fresh.execution_count
+            for output in cell.outputs:
+                # A widget ends with its kernel: JupyterLab would show an error in its place.
+                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    nbformat.write(notebook, path)
 
 
 def shell(arguments: argparse.Namespace) -> int:
@@ -325,6 +344,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--json", action="store_true", help="print one JSON document")
     added = verb(run, "run notebooks without a browser, in a temporary copy")
     added.add_argument("which", metavar="NN|all", help="the number of a notebook, or all")
+    added.add_argument("--store", action="store_true", help="keep what the cells print as outputs")
     added.add_argument("--json", action="store_true", help="print one JSON document")
     added = verb(
         shell, "a terminal, or one command, inside a running notebook's network",

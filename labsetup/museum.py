@@ -117,7 +117,7 @@ def _set_next_hop(router: Program, port: int, interface: Interface, mac: str) ->
 
 
 def _forwards(net: Network) -> bool:
-    pinged = net.client.ping(net.server, wait=0.3)
+    pinged = net.client.ping(net.server)
     return pinged.received == pinged.sent and net.client.connect(net.server).ok
 
 
@@ -217,7 +217,7 @@ def _balanced() -> Network:
 def _balances(net: Network) -> bool:
     """Whether connections live, lb sees their packets, and no server is left out."""
     before = net.lb.eth0.counters
-    connections = Connections(net, 100, wait=0.5).check()
+    connections = Connections(net, 100).check()
     through_lb = (net.lb.eth0.counters - before)["xdp_tx"]
     shares = [one.alive for one in connections.tallies]
     return not connections.broken and through_lb > 100 and min(shares) > 0
@@ -349,7 +349,7 @@ def _shared() -> Network:
 def _shares(net: Network) -> bool:
     """Whether connections live, also when the router has its next hops in another order."""
     ecmp(net)
-    connections = Connections(net, 120, wait=0.5)
+    connections = Connections(net, 120)
     ecmp(net, net.vip_hosts[::-1])
     connections.check()
     ecmp(net)

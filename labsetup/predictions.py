@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import show
 from .sandbox import LabError
-
-VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Revealed:
@@ -31,7 +30,6 @@ class Prediction:
     def __init__(self, question: str, choices: tuple[str, ...], unit: str) -> None:
         # Imported here: only notebooks that ask something wait for it.
         import ipywidgets
-        from IPython.display import display
 
         self.question, self.choices, self.unit = question, choices, unit
         label = ipywidgets.Label(question)
@@ -41,9 +39,7 @@ class Prediction:
         else:
             self._box = ipywidgets.Text(placeholder="a number", layout={"width": "120px"})
             parts = [label, ipywidgets.HBox([self._box, ipywidgets.Label(unit)])]
-        # Where there are no widgets, on the web or in a terminal, the question itself is shown.
-        widget = ipywidgets.VBox(parts)._repr_mimebundle_()
-        display({**widget, "text/plain": repr(self)}, raw=True)
+        show.live(ipywidgets.VBox(parts), {"text/plain": repr(self)})
 
     @property
     def value(self) -> str | float | None:

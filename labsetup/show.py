@@ -455,6 +455,13 @@ def connections_html(tallies: Sequence[Any]) -> str:
     return f'<div style="color:{INK};font-size:13px">{"".join(rows)}</div>'
 
 
+def live(widget: Any, otherwise: Mapping[str, str]) -> None:
+    """Show a widget, or *otherwise* where a page has no kernel, by MIME type."""
+    from IPython.display import display
+
+    display(widget._repr_mimebundle_() | otherwise, raw=True)
+
+
 @contextlib.contextmanager
 def progress(total: int, what: str, wanted: bool = True) -> Iterator[Callable[[int], None]]:
     """A bar that fills while the block runs, in a notebook and where *wanted*; else nothing.
@@ -467,12 +474,9 @@ def progress(total: int, what: str, wanted: bool = True) -> Iterator[Callable[[i
         yield lambda done: None
         return
     import ipywidgets
-    from IPython.display import display
 
     bar = ipywidgets.IntProgress(max=total, description="")
-    label = ipywidgets.Label(what)
-    shown_as = ipywidgets.HBox([bar, label])._repr_mimebundle_()
-    display(shown_as | {"text/plain": what}, raw=True)  # for those who see no widgets
+    live(ipywidgets.HBox([bar, ipywidgets.Label(what)]), {"text/plain": what})
 
     def shown(done: int) -> None:
         bar.value = done
@@ -535,7 +539,6 @@ class Watch:
     ) -> None:
         # Imported here: only notebooks that watch something wait for them.
         import ipywidgets
-        from IPython.display import display
 
         for name, read in sources.items():
             if not callable(read):
@@ -545,7 +548,8 @@ class Watch:
         self.values: dict[str, list[float]] = {name: [] for name in sources}
         self._image = ipywidgets.Image(format="png", layout={"max_width": "700px"})
         self._caption = ipywidgets.HTML()
-        display(ipywidgets.VBox([self._image, self._caption]))
+        words = f"{', '.join(sources)}: a plot that moves while other cells run"
+        live(ipywidgets.VBox([self._image, self._caption]), {"text/plain": words})
         self._task = asyncio.ensure_future(self._run(seconds, every))
 
     async def _run(self, seconds: float, every: float) -> None:
@@ -603,7 +607,6 @@ def explore(picture: Callable[..., Picture], **choices: tuple[int, int] | Sequen
             two numbers stands for all whole numbers between them.
     """
     import ipywidgets
-    from IPython.display import display
 
     sliders = {
         name: ipywidgets.IntSlider(min=values[0], max=values[1], description=name)
@@ -611,12 +614,12 @@ def explore(picture: Callable[..., Picture], **choices: tuple[int, int] | Sequen
         else ipywidgets.SelectionSlider(options=sorted(values), value=values[0], description=name)
         for name, values in choices.items()
     }
-    image = ipywidgets.Image(format="png", layout={"max_width": "700px"})
-    display(ipywidgets.VBox([*sliders.values(), image]))
 
-    def draw(_: object = None) -> None:
-        image.value = picture(**{name: slider.value for name, slider in sliders.items()}).png
+    def drawn() -> Picture:
+        return picture(**{name: slider.value for name, slider in sliders.items()})
 
+    first = drawn()
+    image = ipywidgets.Image(value=first.png, format="png", layout={"max_width": "700px"})
     for slider in sliders.values():
-        slider.observe(draw, names="value")
-    draw()
+        slider.observe(lambda _: setattr(image, "value", drawn().png), names="value")
+    live(ipywidgets.VBox([*sliders.values(), image]), first._repr_mimebundle_())

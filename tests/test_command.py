@@ -8,6 +8,7 @@ import re
 import subprocess
 from itertools import islice
 
+import nbformat
 import pytest
 from conftest import LAB, REPO, on_host
 from scapy.utils import rdpcap, wrpcap
@@ -139,6 +140,27 @@ def test_run():
     assert notebook["ok"] is True
     assert notebook["failed"] == []
     assert notebook["cells"] > 3
+
+
+def test_run_stores_outputs_when_all_is_well(tmp_path):
+    path, cells = tmp_path / "99-mine.ipynb", nbformat.v4.new_code_cell
+    slider = "import ipywidgets, IPython.display\nIPython.display.display(ipywidgets.IntSlider())"
+    lines = "for line in range(3): print(line, flush=True)"
+    mine = nbformat.v4.new_notebook(cells=[cells("6 * 7"), cells(slider), cells(lines)])
+    nbformat.write(mine, path)
+    (tmp_path / "copy").mkdir()
+    assert cli._run_notebook(path, tmp_path / "copy", store=True)["ok"]
+    stored = nbformat.read(path, as_version=4)
+    (number,), (widget,), (printed,) = [cell.outputs for cell in stored.cells]
+    assert [cell.execution_count for cell in stored.cells] == [1, 2, 3]
+    assert (number.data, list(widget.data)) == ({"text/plain": "42"}, ["text/plain"])
+    assert printed.text == "0\n1\n2\n"
+    assert stored.metadata == mine.metadata
+    stored.cells[0].source = "6 * nobody"
+    nbformat.write(stored, path)
+    before = path.read_text()
+    assert not cli._run_notebook(path, tmp_path / "copy", store=True)["ok"]
+    assert path.read_text() == before
 
 
 @pytest.mark.alone

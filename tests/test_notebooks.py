@@ -41,6 +41,11 @@ def test_no_output_is_left_uncompared(notebook):
     assert tags <= {"raises-exception"}
 
 
+def test_no_widget_is_stored(notebook):
+    """JupyterLab shows an error for one whose kernel is gone; `labsetup/lab run --store` knows."""
+    assert "application/vnd.jupyter.widget-view+json" not in nbformat.writes(notebook)
+
+
 def test_errors_are_meant(notebook):
     for cell in code_cells(notebook):
         failed = any(output.output_type == "error" for output in cell.outputs)
