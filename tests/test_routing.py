@@ -245,7 +245,7 @@ def test_a_server_that_falls_silent_is_found_out_by_bfd():
     net = no_balancer(2)
     bgp = Bgp(net)
     bgp.crash("s2")
-    assert bgp.wait() < 2  # half a second, on a machine that does nothing else
+    assert bgp.wait() < 8  # half a second on a quiet machine; BGP's own hold time is 240 s
     assert arrivals(net, range(42000, 42005)) == ["s1"] * 5
     with pytest.raises(LabError, match=r"s2 does not speak BGP; announce\('s2'\)"):
         bgp.withdraw("s2")
