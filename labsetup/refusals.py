@@ -31,6 +31,7 @@ ENDLESS = (
 
 # In a loop clang moves a comparison, or works out a place anew, and the proof is gone.
 PROOF_GONE = re.compile(r"invalid access to packet|(?:mem access '|arithmetic on )pkt_end")
+TURNED = "clang turned a comparison with data_end round, and its proof is gone"
 IN_A_LOOP = (
     "; in a loop, with a constant number of turns, keep the place in a pointer of its own, begin "
     "each turn with barrier_var(pointer), and compare and read through it"
@@ -42,8 +43,20 @@ UNASKED = (
     "pointer with NULL, and its end with pkt.end, before the first read"
 )
 
+BEHIND = (
+    "it reads behind a pointer such as pkt.l4, and nothing proves that the packet reaches that "
+    "far; before the read, leave if what is read ends behind pkt.end"
+)
+
 # clang ends a program where what follows cannot be right.
 CUT_OFF = re.compile(r"last insn is not an exit|jump out of range|unreachable insn")
+
+PRINT = re.compile(r"\b\w*print[kf]?\b")
+PRINTING = "there is nowhere to print: leave the value in a map, and look at it from Python"
+
+# ctx->data itself in a calculation, and a comparison with data_end the wrong way round.
+NUMBER = r"(?<!\(long\))ctx->data(?:_end)?\s*[-+<>]"
+INVERTED = r"if \([^;{}]*[^<]<=?\s*[\w.>-]*(?:data_|\b)end\)\s*(?:\{\s*)?return XDP_PASS;"
 
 LOOP = re.compile(r"\b(?:for|while)\s*\(|\bdo\s*\{")
 TOO_MUCH = re.compile(r"too large|too many instructions|too complex|too many jumps")
@@ -68,19 +81,19 @@ REFUSALS: tuple[tuple[str, str | Callable[..., str], str], ...] = (
         r"invalid access to packet, off=-?\d+ size=\d+, R\d+\(id=[1-9]\d*,",
         "it reads the packet at a place that depends on a number, such as a header's length, and "
         "nothing proves that the packet reaches that far",
-        "before the read leave if its end, a pointer with the number added, is > data_end (a "
-        "number of 16 bits also wants a mask, such as & 0xff, before it is added)",
+        "before the read, leave if it ends behind data_end: compare a pointer with the number "
+        "added (a number of 16 bits also wants a mask, such as & 0xff, before it is added)",
     ),
     (
         r"invalid access to packet, off=(\d+) size=\d+, R\d+\(id=0,off=-?\d+,r=(\d+)\)",
         "it reads the packet at offset {0}, and has proved that {1} bytes are there",
-        "before reading, leave if the end of what is read is > data_end; compare pointers, not "
+        "before the read, leave if what is read ends behind data_end; compare pointers, not "
         "lengths",
     ),
     (
         r"invalid access to packet",
         "it reads the packet where nothing proves that the packet is that long",
-        "before reading, leave if the end of what is read is > data_end; compare pointers, not "
+        "before the read, leave if what is read ends behind data_end; compare pointers, not "
         "lengths",
     ),
     (
@@ -273,6 +286,7 @@ class Listing:
         self._rewritten = (begin + text).splitlines()
         self._at: dict[int, tuple[int, str]] = {}  # instruction: line of the rewritten C, quoted
         self._loops: list[range] = []  # the instructions of each
+        self._nowhere: list[tuple[int, str]] = []  # lines that call what the program has not
         _, _, code = told.partition(f"Disassembly of function {function}\n")
         here = None
         for line in code.partition("Disassembly of function")[0].splitlines():
@@ -281,6 +295,8 @@ class Listing:
             elif (found := re.match(r"\s*(\d+):\s.*?(?:goto (-\d+))?$", line)) and here:
                 number = int(found[1])
                 self._at[number] = here
+                if line.endswith("call -1"):
+                    self._nowhere.append(here)
                 if found[2]:
                     self._loops.append(range(number + 1 + int(found[2]), number + 1))
 
@@ -323,11 +339,26 @@ class Listing:
                 return Place(line, self.text(line))
         return places[0] if places else None
 
-    def number_as_pointer(self) -> Place | None:
-        """The line that calculates with ctx->data itself, if it is the only one."""
-        sign = re.compile(r"(?<!\(long\))ctx->data(?:_end)?\s*[-+<>]")
-        found = [n for n, line in enumerate(self._lines, 1) if sign.search(line)]
+    def call_to_nowhere(self) -> Place | None:
+        """The line that calls a function which is declared somewhere, and not in the program."""
+        return self.place(*self._nowhere[0]) if self._nowhere else None
+
+    def only(self, sign: str) -> Place | None:
+        """The line where this sign begins, a regular expression, if it is there once."""
+        found = [self.source.count("\n", 0, one.start()) + 1
+                 for one in re.finditer(sign, self.source)]  # fmt: skip
         return Place(found[0], self.text(found[0])) if len(found) == 1 else None
+
+    def in_a_loop(self, place: Place | None) -> bool:
+        """Whether that line lies in a loop of the reader's C, or may do so."""
+        if place is None or not place.line or place.file:
+            return LOOP.search(self.source) is not None
+        above = "\n".join(self._lines[: place.line])
+        return any(
+            above.count("{", one.end()) > above.count("}", one.end())
+            or ";" not in above[one.end() :].partition(")")[2].rstrip(" ;")
+            for one in LOOP.finditer(above)
+        )
 
     def place(self, line: int, quoted: str) -> Place:
         """A line of the rewritten C, as the reader would find it."""
@@ -370,15 +401,32 @@ def explain(listing: Listing, log: str, in_time: bool, warned: bool) -> tuple[Pl
     """
     place = listing.of_refusal(log if in_time else "")
     known = meaning(log) if in_time else ENDLESS
-    if place and place.file == "parse.h" and "invalid access to packet" in log:
+    parses = '"parse.h"' in listing.source and "data_end" not in listing.source
+    looped = PROOF_GONE.search(log) and listing.in_a_loop(place)
+    if parses and "depends on a number" in known:
+        known = BEHIND
+    if "(0 insns)" in log:
+        place, known = None, "clang left nothing of it, since it cannot be right"
+        known += "; begin with what it warns of" if warned else "; every path must return a verdict"
+    elif place and place.file == "parse.h" and "invalid access to packet" in log:
         known = UNASKED
+    elif CUT_OFF.search(log) and (call := listing.call_to_nowhere()):
+        place, known = call, f"it prints; {PRINTING}" if PRINT.search(call.text) else known
     elif CUT_OFF.search(log) and warned:
         known = "clang left out what cannot be right; begin with what it warns of"
-    elif "calculates with a pointer" in known and (number := listing.number_as_pointer()):
+    elif "calculates with a pointer" in known and (number := listing.only(NUMBER)):
         place, known = number, f"{known}; ctx->data is a number, so use a pointer made of it"
-    elif PROOF_GONE.search(log) and LOOP.search(listing.source):
-        known = known.partition("; ")[0] + IN_A_LOOP
-    if "pkt.end" in listing.source and "data_end" not in listing.source:  # as parse() calls it
+    elif re.search(r"calculates with a pointer|does arithmetic", known) and (
+        minus := listing.only(r"end\s*-\s*\(?\w")
+    ):
+        place = minus
+    elif "invalid access to packet" in log and (leaving := listing.only(INVERTED)):
+        known = known.partition("; ")[0] + f"; {leaving} leaves where the bytes are there"
+    elif looped:
+        known = (TURNED if "pkt_end" in log else known.partition("; ")[0]) + IN_A_LOOP
+    if "ntoh" not in listing.source:
+        known = re.sub(r" \(a number of 16 bits.*?\)", "", known)
+    if parses:  # which has it under another name
         known = re.sub(r"(?<!->)data_end", "pkt.end", known)
     if not known:
         return place, f" with these words: {(last_words(log) or ['none'])[-1]}"
@@ -403,6 +451,9 @@ class Remark:
         where = str(self.place) if self.place.text else f"line {self.place.line}"
         if self.place.file and not self.place.text:
             where = f"{self.place.file}, {where}"
+        for words, line, plain in PYTHON:
+            if re.search(words, self.words) and re.search(line, self.place.text):
+                return f"{where}: {plain}"
         for pattern, plain in PLAINER:
             if re.search(pattern, self.words):
                 return f"{where}: {re.sub(pattern, plain, self.words)}"
@@ -418,10 +469,23 @@ PLAINER = (
     ),
     (
         r"no member named '(\w+)' in 'struct (\w+)_table_t'",
-        r"the map \2 has no \1(): other maps are looked up, a device map redirects, as in "
-        r"\2.redirect_map(number, verdict otherwise)",
+        r"the map \2 has no \1(): \2.lookup(&key) gives a pointer to an element; only a device map "
+        r"redirects, as in \2.redirect_map(number, verdict otherwise)",
     ),
     (r"expected '\)'", "expected ')', here or on the line before"),
+    (
+        r"use of undeclared identifier 'data_end'",
+        "there is no data_end yet: void *data_end = (void *)(long)ctx->data_end; makes it, and "
+        "parse() leaves it in pkt.end",
+    ),
+    (
+        r"initializing '(struct \w+)' with an expression of.* type '[^']*\*'",
+        r"a struct cannot be made of a pointer; a star makes it a pointer, too: \1 *name",
+    ),
+    (
+        r"array type .* is not assignable",
+        "an array is not assigned with =; copy its bytes: __builtin_memcpy(to, from, number)",
+    ),
     (
         r"subscripted value is not an array, pointer, or vector",
         "what stands in front of [ is no array; of a map, lookup(&key) gives a pointer to an "
@@ -442,10 +506,24 @@ PLAINER = (
         "you use it",
     ),
     (
-        r".*with an expression of incompatible type 'void'",
-        "a void * has no type to read; keep it in a pointer of its kind first (u64 *count = "
-        "….lookup(&key), struct udphdr *udp = pkt.l4), and ask whether it is NULL",
+        r".*'(struct \w+)' with an expression of incompatible type 'void'",
+        r"a void * has no type to read; keep it in a pointer of its kind first (\1 *name = …), and "
+        "ask whether it is NULL",
     ),
+    (
+        r".*with an expression of incompatible type 'void'",
+        "what stands behind the star may be nothing; keep the pointer first (u64 *count = "
+        "….lookup(&key)), and ask if (count) before you use *count",
+    ),
+)
+
+# The same, where the line has to be looked at as well: habits of those who come from Python.
+PYTHON = (
+    (r"expected '\)'", r"\b(?:and|or)\b", "C writes && for and, || for or"),
+    (r"undeclared identifier 'not'", "", "C writes ! for not"),
+    (r"undeclared identifier 'None'", "", "C writes NULL for None; a pointer may be NULL"),
+    (r"invalid preprocessing directive", "^#", "a remark stands between /* and */, or behind //"),
+    (r"'section' attribute only applies", "", "a map stands outside of every function, above it"),
 )
 
 # A warning until clang 15, an error since then.
@@ -456,7 +534,8 @@ UNDECLARED = re.compile(
 # Warnings of what changes what a program does; others may stand in a right one.
 TELLING = re.compile(
     r"assignment as a condition|unused|uninitialized|return a value|always|empty body|precedence|"
-    r"overflow|change|to integer|integer to|unary operator|string literal|pointer types passing"
+    r"overflow|change|to integer|integer to|unary operator|string literal|pointer types passing|"
+    r"between pointer and integer|character constant"
 )
 BUILT_IN = re.compile(r"library function 'mem(?:cpy|move|set)'")  # clang writes these out itself
 
@@ -476,6 +555,8 @@ def undeclared(found: list[Remark]) -> str:
                 mend = f'{has[0]} has it: #include "{has[0]}"'
             elif name in ("memcpy", "memmove", "memset"):
                 mend = f"there is no C library, but clang has __builtin_{name}()"
+            elif PRINT.fullmatch(name):
+                mend = PRINTING
             elif name in OF_A_MAP:
                 mend = f"it belongs to a map: write the map's name in front, as in MAP.{name}(…)"
             else:

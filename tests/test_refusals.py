@@ -45,7 +45,7 @@ VERIFIER = {
     "bounds check the wrong way round": (
         PACKET + "if ((void *)(eth + 1) < data_end) return XDP_PASS;\n"
         "return eth->h_proto ? XDP_DROP : XDP_PASS; // here",
-        "leave if the end of what is read is > data_end; compare pointers, not lengths",
+        "(void *)(eth + 1) < data_end) return XDP_PASS;» leaves where the bytes are there",
     ),
     "only the first of two headers checked": (
         ETHERNET + "struct iphdr *ip = (void *)(eth + 1);\n"
@@ -60,7 +60,7 @@ VERIFIER = {
     "a place that depends on a number": (
         ETHERNET + "u8 *byte = data;\nif (data + 200 > data_end) return XDP_PASS;\n"
         "return byte[eth->h_source[0]] ? XDP_DROP : XDP_PASS; // here",
-        "a pointer with the number added, is > data_end",
+        "compare a pointer with the number added",
     ),
     "data_end read": (
         PACKET + "u8 *end = data_end;\nreturn *end ? XDP_DROP : XDP_PASS; // here",
@@ -85,6 +85,17 @@ VERIFIER = {
         PACKET + "if (ctx->data + 34 > ctx->data_end) return XDP_PASS; // here\n"
         "return eth->h_proto ? XDP_DROP : XDP_PASS;",
         "ctx->data is a number, so use a pointer made of it",
+    ),
+    "a function of the kernel's own": (
+        ETHERNET + 'if (eth->h_proto == 8) { printk("ip"); return XDP_DROP; } // here\n'
+        "return XDP_PASS;",
+        "it prints; there is nowhere to print",
+    ),
+    "a length made of pointers": (
+        PACKET + "u8 *byte = data;\nint n = data_end - data; // here\n"
+        "for (int i = 0; i < n - 1; i++) if (byte[i] == 8 && byte[i + 1] == 6) return XDP_DROP;\n"
+        "return XDP_PASS;",
+        "compare it with another",
     ),
     "lengths compared": (
         PACKET + "if (data_end - data < 14) return XDP_PASS;\n"
@@ -204,7 +215,30 @@ CLANG = {
     ),
     "what a map's value is, without a pointer": (
         "u32 key = 0; u64 count = *counts.lookup(&key); // here\nreturn count;",
-        "keep it in a pointer of its kind first",
+        "ask if (count) before you use *count",
+    ),
+    "what a void * points to": (
+        PACKET + "struct ethhdr copy = *data; // here\nreturn copy.h_proto;",
+        "keep it in a pointer of its kind first (struct ethhdr *name = …)",
+    ),
+    "a pointer for a struct": (
+        PACKET + "struct ethhdr copy = data; // here\nreturn copy.h_proto;",
+        "a star makes it a pointer, too: struct ethhdr *name",
+    ),
+    "an array with =": (
+        ETHERNET + "u8 mac[6];\nmac = eth->h_dest; // here\nreturn mac[0];",
+        "__builtin_memcpy(to, from, number)",
+    ),
+    "an end that nobody set": (
+        "return ctx->data > data_end; // here", "parse() leaves it in pkt.end",
+    ),
+    "printed": ('printf("met one"); return XDP_PASS; // here', "there is nowhere to print"),
+    "and": ("if (ctx->rx_queue_index and 1) return XDP_DROP; // here", "&& for and"),
+    "not": ("return not ctx->rx_queue_index; // here", "C writes ! for not"),
+    "None": ("void *data = None; // here\nreturn !data;", "C writes NULL for None"),
+    "a remark of Python's": ("# all of them // here\nreturn XDP_PASS;", "between /* and */"),
+    "a map inside a function": (
+        "BPF_ARRAY(seen, u64, 1); // here\nreturn XDP_PASS;", "a map stands outside",
     ),
     "a map that is not there": ("return !m.lookup(0); // here", "undeclared identifier 'm'"),
     "more than 512 bytes of variables": (

@@ -69,7 +69,7 @@ NEAR_MISSES = {
     "the same check once more": (
         [("(void *)(ip + 1) >", "(void *)(eth + 1) >")], "has proved that 14 bytes",
     ),
-    "the wrong way round": ([("(ip + 1) >", "(ip + 1) <")], "is > data_end; compare pointers"),
+    "the wrong way round": ([("(ip + 1) >", "(ip + 1) <")], "leaves where the bytes are there"),
     "short frames dropped": (
         [(f"{CHECK}\n		return XDP_PASS;", f"{CHECK}\n		return XDP_DROP;")],
         "may be too short",

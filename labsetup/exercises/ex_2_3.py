@@ -94,7 +94,7 @@ NEAR_MISSES = {
     "all UDP": ([("udp->dest == htons(53)", "udp->dest")], "another port"),
     "no bounds check": (
         [("	if ((void *)(udp + 1) > data_end)\n		return XDP_PASS;\n", "")],
-        "a pointer with the number added, is > data_end",
+        "a pointer with the number added",
     ),
     "the first byte of the port only": (
         [("udp->dest == htons(53)", "*((u8 *)&udp->dest + 1) == 53")], "another port",
