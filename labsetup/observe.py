@@ -121,9 +121,10 @@ class Record(Sequence[Fate]):
         if not isinstance(program, Program):
             raise LabError(f"record() takes a program, not {program!r}")
         if not program.captures:
+            name = repr(program.name) if program.path else program.name
             raise LabError(
                 f"{program.name} was loaded without its capture; type: "
-                f"Program({program.name!r}, capture=True), and attach that one"
+                f"Program({name}, capture=True), and attach that one"
             )
         self.program = program
         self._fates: list[Fate] = []

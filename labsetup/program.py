@@ -299,7 +299,7 @@ class Program:
             raise LabError(
                 f"{interface.host.name} {interface.name} already runs an XDP program that this "
                 f"notebook did not attach; take it off first: "
-                f"ip -n {interface.host.name} link set {interface.name} xdp off"
+                f"!ip -n {interface.host.name} link set {interface.name} xdp off"
             )
         if ours is not None and ours.mode != mode:
             _take_off(interface)  # an interface runs XDP in one mode at a time

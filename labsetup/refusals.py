@@ -38,9 +38,10 @@ IN_A_LOOP = (
 )
 
 # clang trusts a pointer that is read, and leaves out those ways through parse() that end at NULL.
+# Older verifiers then see the loop over VLAN tags without its end.
 UNASKED = (
-    "that line is in order; the program reads what parse() may not have found; compare such a "
-    "pointer with NULL, and its end with pkt.end, before the first read"
+    "the program reads what parse() may not have found; compare such a pointer with NULL, and its "
+    "end with pkt.end, before the first read"
 )
 
 BEHIND = (
@@ -390,7 +391,10 @@ class Listing:
         return found[0] if len(found) == 1 else Place(0, text)
 
 
-def explain(listing: Listing, log: str, in_time: bool, warned: bool) -> tuple[Place | None, str]:
+Told = tuple[Place | None, str]
+
+
+def explain(listing: Listing, log: str, in_time: bool, warned: bool) -> Told:
     """Where the verifier refused a program, and in plain words why.
 
     Args:
@@ -402,28 +406,13 @@ def explain(listing: Listing, log: str, in_time: bool, warned: bool) -> tuple[Pl
     place = listing.of_refusal(log if in_time else "")
     known = meaning(log) if in_time else ENDLESS
     parses = '"parse.h"' in listing.source and "data_end" not in listing.source
-    looped = PROOF_GONE.search(log) and listing.in_a_loop(place)
     if parses and "depends on a number" in known:
         known = BEHIND
-    if "(0 insns)" in log:
-        place, known = None, "clang left nothing of it, since it cannot be right"
-        known += "; begin with what it warns of" if warned else "; every path must return a verdict"
-    elif place and place.file == "parse.h" and "invalid access to packet" in log:
-        known = UNASKED
-    elif CUT_OFF.search(log) and (call := listing.call_to_nowhere()):
-        place, known = call, f"it prints; {PRINTING}" if PRINT.search(call.text) else known
-    elif CUT_OFF.search(log) and warned:
-        known = "clang left out what cannot be right; begin with what it warns of"
-    elif "calculates with a pointer" in known and (number := listing.only(NUMBER)):
-        place, known = number, f"{known}; ctx->data is a number, so use a pointer made of it"
-    elif re.search(r"calculates with a pointer|does arithmetic", known) and (
-        minus := listing.only(r"end\s*-\s*\(?\w")
-    ):
-        place = minus
-    elif "invalid access to packet" in log and (leaving := listing.only(INVERTED)):
-        known = known.partition("; ")[0] + f"; {leaving} leaves where the bytes are there"
-    elif looped:
-        known = (TURNED if "pkt_end" in log else known.partition("; ")[0]) + IN_A_LOOP
+    place, known = (
+        _left_out(listing, log, place, known, warned)
+        or _unasked(listing, log, place, known)
+        or _at_another_line(listing, log, place, known)
+    )
     if "ntoh" not in listing.source:
         known = re.sub(r" \(a number of 16 bits.*?\)", "", known)
     if parses:  # which has it under another name
@@ -431,6 +420,44 @@ def explain(listing: Listing, log: str, in_time: bool, warned: bool) -> tuple[Pl
     if not known:
         return place, f" with these words: {(last_words(log) or ['none'])[-1]}"
     return place, f": {known}"
+
+
+def _left_out(
+    listing: Listing, log: str, place: Place | None, known: str, warned: bool
+) -> Told | None:
+    """Where clang left something out, and what is refused is only what remains."""
+    if "(0 insns)" in log:
+        then = "begin with what it warns of" if warned else "every path must return a verdict"
+        return None, f"clang left nothing of it, since it cannot be right; {then}"
+    if CUT_OFF.search(log) and (call := listing.call_to_nowhere()):
+        return call, f"it prints; {PRINTING}" if PRINT.search(call.text) else known
+    if CUT_OFF.search(log) and warned:
+        return place, "clang left out what cannot be right; begin with what it warns of"
+    return None
+
+
+def _unasked(listing: Listing, log: str, place: Place | None, known: str) -> Told | None:
+    """Where parse() is blamed for what the program did not ask."""
+    if place and place.file == "parse.h" and "invalid access to packet" in log:
+        return place, f"that line is in order; {UNASKED}"
+    if '"parse.h"' in listing.source and "loop whose end" in known:
+        return None if LOOP.search(listing.source) else (None, UNASKED)
+    return None
+
+
+def _at_another_line(listing: Listing, log: str, place: Place | None, known: str) -> Told:
+    """What the verifier notices only later than where it went wrong."""
+    calculates = re.search("calculates with a pointer|does arithmetic", known)
+    if calculates and (number := listing.only(NUMBER)):
+        return number, f"{known}; ctx->data is a number, so use a pointer made of it"
+    if calculates and (minus := listing.only(r"end\s*-\s*\(?\w")):
+        return minus, known
+    wrong, _, _ = known.partition("; ")
+    if "invalid access to packet" in log and (leaving := listing.only(INVERTED)):
+        return place, f"{wrong}; {leaving} leaves where the bytes are there"
+    if PROOF_GONE.search(log) and listing.in_a_loop(place):
+        return place, (TURNED if "pkt_end" in log else wrong) + IN_A_LOOP
+    return place, known
 
 
 @dataclass(frozen=True)

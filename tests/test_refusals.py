@@ -422,6 +422,15 @@ def test_behind_parse(monkeypatch, body, line, words):
     assert (line_of(source) if line == HERE else line) in str(caught.value)
 
 
+def test_behind_parse_on_an_older_kernel():
+    """Linux 6.1 has no words for the packet there, only for the loop over VLAN tags."""
+    source = WALK.replace("BODY", "if (pkt.ip->ttl == 1) return XDP_DROP;")
+    log = "34: (05) goto pc-9\nback-edge from insn 34 to 26"
+    place, words = explain(Listing(source, "walk", ""), log, True, False)
+    assert place is None
+    assert "reads what parse() may not have found; compare such a pointer with NULL" in words
+
+
 def test_what_helps_in_a_loop():
     """Which loops clang breaks depends on its version; what it leads to does not."""
     source = WALK.replace("BODY", "for (int i = 0; i < 64; i++) {}")

@@ -33,6 +33,7 @@ from typing import Any
 
 from scapy.packet import Packet
 
+from ..hosts import cpus
 from ..museum import HALLS, exhibit
 from ..packets import Ether, Field, compare, frame
 from ..program import VERDICTS, Program, Run
@@ -48,6 +49,8 @@ Case = tuple[str, Packet | bytes, str, str]  # a packet in words, itself, its ve
 
 ABORTED, DROP, PASS, TX, REDIRECT = VERDICTS
 
+ROUND = 100_000  # some milliseconds, so that the CPUs do meet
+LOST = "Some additions are lost: the CPUs share one number."
 WRITTEN = (
     "Your program has written into a packet that is to go on as it came. Does it write before all "
     "questions are asked? Or does a question itself write, with = where == is meant?"
@@ -122,6 +125,18 @@ def equal(sent: str, what: str, expected: object, happened: object, think: str) 
 def summed(one: Any) -> int:
     """A map's value as one number: of a per-CPU value the sum of its copies."""
     return int(getattr(one, "sum", one))
+
+
+def at_once(program: Program, what: str, packet: Packet | bytes) -> tuple[str, int]:
+    """Run a program on several CPUs at the same time; one CPU alone loses no addition.
+
+    Returns:
+        what was sent, in words, and how many times.
+    """
+    together = cpus()[:4]
+    program.run(packet, repeat=ROUND, cpus=together)
+    words = f"{what}, {ROUND:,} times on each of {len(together)} CPUs at once"
+    return words, ROUND * len(together)
 
 
 def diagnosed(number: str, diagnoses: Any) -> None:

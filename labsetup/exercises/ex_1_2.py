@@ -76,6 +76,23 @@ NEAR_MISSES = {
     ),
     "a length one byte wide": ([("u32 length", "u8 length")], "How large a number"),
     "a length one byte wide, and signed": ([("u32 length", "char length")], "How large a number"),
+    "the right ones, and another verdict": ([("XDP_DROP", "XDP_ABORTED")], "Which verdict drops"),
+    "as long as that": ([("> 100", "== 100")], "Is 100 longer than 100? And what of those"),
+    "one more than that": ([("> 100", "== 101")], "And what of those that are longer still"),
+    "in steps of an int": (
+        """#include "xdp.h"
+
+int short_only(struct xdp_md *ctx)
+{
+	int *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+
+	if (data + 101 <= data_end)
+		return XDP_DROP;
+	return XDP_PASS;
+}
+""",
+        "in steps of what it points to",
+    ),
     "longer than nearly nothing": ([("> 100", "> 10")], "Which frames does your program let pass"),
 }
 ALTERNATIVES = {
@@ -110,6 +127,7 @@ THOUGHTS = {
     102: "Which is the first length that is too long?",
     115: "The length counts from the Ethernet header on, its 14 bytes included.",
     143: "The length counts from the Ethernet header on, all headers included.",
+    404: "An int * counts in steps of what it points to, four bytes each.",
 }
 WIDTH = "Longer ones and shorter ones are dropped. How large a number does your variable hold?"
 
@@ -120,15 +138,23 @@ def check(program):
     dropped = [size for size, verdict in verdicts.items() if verdict == DROP]
     sent, expected = "frames of 60 to 1,514 bytes", "the first that is dropped has 101"
     if not dropped:
-        raise Wrong(
-            sent, expected, "none of them is dropped", "What do you compare, and with what?"
-        )
+        happened, think = "none of them is dropped", "What do you compare, and with what?"
+        if verdicts[60] == PASS != verdicts[1400]:
+            happened = f"none of them is dropped, the long ones get {verdicts[1400]}"
+            think = (
+                "They are told apart. Which verdict drops a frame, and says nothing of an error?"
+            )
+        raise Wrong(sent, expected, happened, think)
     if len(dropped) == len(verdicts):
         raise Wrong(sent, expected, "all of them are dropped, the shortest, too", NONE_PASSES)
     if dropped[0] == 60 and verdicts[1400] != DROP:
         raise Wrong(sent, expected, "short ones are dropped, long ones are not",
                     "It seems to be the other way round.")  # fmt: skip
     think = THOUGHTS.get(dropped[0], "Which is the first length that is too long?")
+    if len(dropped) == 1:
+        think = f"{THOUGHTS.get(dropped[0], '')} And what of those that are longer still?".strip()
+        expected = "frames of 101 bytes and more are dropped"
+        raise Wrong(sent, expected, f"only the one of {dropped[0]} bytes is dropped", think)
     equal(sent, "the first that is dropped has", 101, dropped[0], think)
     for size, verdict in verdicts.items():
         wanted, think = (DROP, WIDTH) if size > 100 else (PASS, "The others may go on.")

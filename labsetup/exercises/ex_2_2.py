@@ -1,6 +1,6 @@
 """A read that the verifier refuses, and the comparison that is missing."""
 
-from ..packets import ARP, ICMP, IP, TCP, Ether, frame
+from ..packets import ARP, ICMP, IP, TCP, UDP, Ether, IPv6, frame
 from . import DROP, PASS, expect_each
 
 TITLE = "The missing check"
@@ -89,6 +89,10 @@ NEAR_MISSES = {
     ),
     "as many bytes as are read": ([("(void *)(ip + 1) >", "data + 23 >")], "For how many bytes"),
     "one byte too strict": ([("(ip + 1) >", "(ip + 1) >=")], "20 bytes of IPv4"),
+    "whatever the frame carries": (
+        [("	if (eth->h_proto != htons(ETH_P_IP))\n		return XDP_PASS;\n", "")], "no TTL at all",
+    ),
+    "at the end, or behind it": ([("ip->ttl == 1", "ip->ttl <= 1")], "0 is not 1"),
     "the read taken out instead": ([("ip->ttl == 1", "0")], "has a TTL of 1"),
 }  # fmt: skip
 ALTERNATIVES = {
@@ -121,11 +125,16 @@ FIRST = (
     "data_end? And in which units does C add?"
 )
 
+NONE = "That is not IPv4 and has no TTL at all. Which field says so?"
+
 CASES = [
     ("a ping with a TTL of 1", DYING, DROP, FIRST),
     ("a ping with a TTL of 2", IP(ttl=2) / ICMP(), PASS, "This one may live on."),
     ("TCP with a TTL of 1", IP(ttl=1) / TCP(), DROP, "TCP may die, too."),
     ("ARP", ARP(), PASS, "ARP has no TTL."),
+    ("IPv6, with a 1 where IPv4 has its TTL", IPv6(src="100::1") / UDP(), PASS, NONE),
+    ("something unknown, with a 1 in that place", Ether(type=0x88B5) / DYING[14:], PASS, NONE),
+    ("a ping with a TTL of 0", IP(ttl=0) / ICMP(), PASS, "0 is not 1."),
     ("IPv4, its header and no more", DYING[:34], DROP, WHOLE),
     ("IPv4, cut off in the middle of its header", DYING[:30], PASS, SHORT),
 ]

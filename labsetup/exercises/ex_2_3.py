@@ -1,6 +1,6 @@
 """A third header, and where it begins."""
 
-from ..packets import DNS, DNSQR, ICMP, IP, TCP, UDP, frame
+from ..packets import DNS, DNSQR, ICMP, IP, TCP, UDP, Ether, frame
 from . import DROP, PASS, expect_each
 
 TITLE = "A port"
@@ -36,7 +36,8 @@ int no_dns(struct xdp_md *ctx)
 STARTER_SAYS = "a DNS question"
 HINTS = (
     "Three steps: is it UDP? Where does it begin, and is it all there? Which port is it for?",
-    "A port has two bytes in the packet: what does drop_icmp put around such a constant?",
+    "A port has two bytes, and in a packet they have an order of their own: what does drop_icmp "
+    "put around such a constant?",
     "ip + 20 is 20 headers further on, (void *)ip + 20 is 20 bytes. ihl counts words of four "
     "bytes. After adding, compare pointers: leave when (void *)(udp + 1) > data_end.",
 )
@@ -91,6 +92,9 @@ NEAR_MISSES = {
         [("	if (ip->protocol != IPPROTO_UDP)\n		return XDP_PASS;\n", "")], "is not UDP",
     ),
     "TCP by mistake": ([("IPPROTO_UDP", "IPPROTO_TCP")], "is not UDP"),
+    "over whatever may be there": (
+        [("	if (eth->h_proto != htons(ETH_P_IP))\n		return XDP_PASS;\n", "")], "is not IPv4",
+    ),
     "all UDP": ([("udp->dest == htons(53)", "udp->dest")], "another port"),
     "no bounds check": (
         [("	if ((void *)(udp + 1) > data_end)\n		return XDP_PASS;\n", "")],
@@ -136,6 +140,8 @@ DNS_ANSWER = UDP(sport=53, dport=4242) / DNS(qr=1)
 OPTIONS = b"\x01" * 8  # two words of nothing
 LOOKALIKE = b"\0\x35\0\x35\x01\x01\x01\x01"
 
+LIKE_DNS = frame(IP() / DNS_QUESTION)[14:]
+
 FIFTY_THREES = b"\0\x35" * 300  # wherever it is taken for a header, its port is 53
 
 SWAPPED = "13568 is 53 with its two bytes in the other order."
@@ -143,7 +149,7 @@ OTHER = "That is another port."
 NOT_UDP = "That is not UDP. Which field says so?"
 WHERE = (
     "Is it found to be UDP? Where does UDP begin? ihl counts words of four bytes, from the first "
-    "byte of IPv4 on. And how many bytes has a port?"
+    "byte of IPv4 on. And in which order do the two bytes of a port travel?"
 )
 
 CASES = [
@@ -169,6 +175,8 @@ CASES = [
     ("UDP to port 80, and options with a 53 in them",
      IP(options=LOOKALIKE) / UDP(sport=4242, dport=80), PASS,
      "These are IP options. Where does UDP begin?"),
+    ("something unknown, with the bytes of a DNS question", Ether(type=0x88B5) / LIKE_DNS, PASS,
+     "That is not IPv4. Which field says so?"),
     ("a DNS question cut off in front of its ports", frame(IP() / DNS_QUESTION)[:34], PASS,
      "There are no ports in it: leave it to the stack."),
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Every CPU counts for itself; whoever reads has to add."""
 
+from contextlib import suppress
 from numbers import Number
 
 from ..maps import PerCPU
@@ -98,6 +99,14 @@ NEAR_MISSES = {
     "a number under the name of sum": (
         f"sum = 0\n\n\n{STARTER.replace('copies[0]', 'sum(copies)')}", "in front of the (",
     ),
+    "a total that outlives the call": (
+        "total = 0\n\n\n" + STARTER.replace("total = 0", "global total")
+        .replace("copies[0]", "sum(copies)"),
+        "9 is left over from the call before",
+    ),
+    "somebody else's counters": (
+        "def packets(counters):\n    return 4711\n", "Does it look at counters",
+    ),
     "a total from outside": (
         "total = 0\n\n\n" + STARTER.replace("    total = 0\n", ""), "inside the function",
     ),
@@ -144,12 +153,14 @@ ALTERNATIVES = {
 
 HOW_MANY = "Do you know how many CPUs there are? There is a copy for each."
 HOLDS = "A value of this dict has a copy for each CPU. How many numbers does it hold?"
+WHICH = "Each protocol has a copy for each CPU. Which of the numbers did you add?"
 KEYS = "What does a loop over a dict give, its keys or its values?"
 SOME = (2, 4, 8)  # CPUs that a reader may have
 ROWS = {  # words of an error, and what they are about
     "KeyError": "A map has only the protocols that came in. Which keys does this one have?",
     "object is not callable": "What stands in front of the ( is no function. The .sum of a value "
-    "is a number already; and a name that you set to a number is one from then on.",
+    "is a number already (numpy trips over it, too: sum(copies) does not); and a name that you set "
+    "to a number is one from then on.",
     "index out of range": HOW_MANY,
     "PerCPU": HOLDS,
     "values to unpack": HOLDS,
@@ -169,6 +180,7 @@ def check(packets):
          {1: (1, 0, 2, *[0] * 7), 17: (10, 10, *[0] * 7, 20)}),
         ("a map with no entries", {}),
     ]  # fmt: skip
+    before = 0
     for what, rows in cases:
         counters = {key: PerCPU(copies) for key, copies in rows.items()}
         every = [list(copies) for copies in rows.values()]
@@ -181,28 +193,44 @@ def check(packets):
             if think is None:
                 raise
             raise Wrong(what, f"packets() gives {right}", str(error), think) from error
-        think = "Each protocol has a copy for each CPU. Which of the numbers did you add?"
-        if found is None:
-            think = "Does your function return a number, also for a map with no entries?"
-        elif not isinstance(found, Number):
+        if found is not None and not isinstance(found, Number):
             kind = type(found).__name__
             think = f"That is a {kind}, where one number is asked for. What of it is left to do?"
             raise Wrong(what, f"packets() gives {right}", f"packets() gives {found!r}", think)
-        elif found == sum(rows):
-            think = "Those are the keys, the numbers of the protocols."
-        elif found == len(rows):
-            think = "Those are the entries. How many packets is each?"
-        elif found == sum(map(len, every)):
-            think = "That is how many copies there are, not what is in them."
-        elif any(found == sum(pick(copies) for copies in every) for pick in (max, _first, _last)):
-            think = "It reads only one CPU of each protocol. Who adds up the copies?"
-        elif found == sum(copies[copy % len(copies)] for copies in every for copy in copies):
-            think = "Is a copy an index, or already the number?"
-        elif any(found == sum(sum(copies[:n]) for copies in every) for n in SOME):
-            think = HOW_MANY
-        elif every and found == sum(every[0]):
-            think = "Is it every protocol?"
-        equal(what, "packets() gives", right, found, think)
+        if found != right:
+            think = _of_one_call(found, rows, every)
+            if found == right + before:
+                think = f"{before} is left over from the call before. What outlives a call?"
+            elif found and found == _of_nothing(packets):
+                think = "It gives that for a map with no entries, too. Does it look at counters?"
+            equal(what, "packets() gives", right, found, think)
+        before += right
+
+
+def _of_one_call(found, rows, every):
+    """Which mistake gives this number."""
+    if found is None:
+        return "Does your function return a number, also for a map with no entries?"
+    thoughts = {
+        sum(rows): "Those are the keys, the numbers of the protocols.",
+        len(rows): "Those are the entries. How many packets is each?",
+        sum(map(len, every)): "That is how many copies there are, not what is in them.",
+    }
+    if found in thoughts:
+        return thoughts[found]
+    if any(found == sum(pick(copies) for copies in every) for pick in (max, _first, _last)):
+        return "It reads only one CPU of each protocol. Who adds up the copies?"
+    if found == sum(copies[copy % len(copies)] for copies in every for copy in copies):
+        return "Is a copy an index, or already the number?"
+    if any(found == sum(sum(copies[:n]) for copies in every) for n in SOME):
+        return HOW_MANY
+    first_only = every and found == sum(every[0])
+    return "Is it every protocol?" if first_only else WHICH
+
+
+def _of_nothing(packets):
+    with suppress(Exception):  # it is only asked to learn more of a wrong answer
+        return packets({})
 
 
 def _first(copies):

@@ -1,7 +1,8 @@
 """A key that comes out of the packet."""
 
+from ..hosts import cpus
 from ..packets import ARP, ICMP, IP, TCP, UDP, Ether, ICMPv6EchoRequest, IPv6, frame
-from . import PASS, Wrong, expect, summed
+from . import LOST, PASS, Wrong, at_once, equal, expect, summed
 
 TITLE = "By protocol"
 TEXT = """
@@ -63,11 +64,16 @@ NEAR_MISSES = {
         "not counted",
     ),
     "all that is not IPv4, too": ([(ASK_IP, "")], "not IPv4"),
-    "EtherType in host byte order": ([("htons(ETH_P_IP)", "ETH_P_IP")], "not counted"),
+    "EtherType in host byte order": ([("htons(ETH_P_IP)", "ETH_P_IP")], "in the order of the wire"),
+    "set, not raised": ([("*count += 1", "*count = 1")], "It is set, not raised"),
+    "a question too many": (
+        [(KEY, f"if (ip->protocol != IPPROTO_ICMP)\n		return XDP_PASS;\n	{KEY}")],
+        "Which question sends it away",
+    ),
     "the field in front of it": ([("ip->protocol", "ip->ttl")], "another field"),
     "the key one byte wide": (
         [(KEY, "u8 key = ip->protocol;"), ("lookup(&key)", "lookup((int *)&ip->protocol)")],
-        "with which key",
+        "Is it an int of its own",
     ),
     "a protocol's bytes": ([("*count += 1", "*count += data_end - data")], "adds more than one"),
     "added to the pointer": ([("*count += 1", "count += 1")], "to the pointer, or to what"),
@@ -76,6 +82,8 @@ NEAR_MISSES = {
     "dropped once counted": ([("1;\n\n	return XDP_PASS", "1;\n\n	return XDP_DROP")], "goes on"),
     "too few elements": ([("256", "17")], "not counted"),
 }  # fmt: skip
+if len(cpus()) > 1:  # with one CPU there is no difference
+    NEAR_MISSES["one counter for all CPUs"] = ([("PERCPU_ARRAY", "ARRAY")], LOST)
 ALTERNATIVES = {
     "with BCC's own word for it": [
         (f"	{KEY}\n	u64 *count = protocols.lookup(&key);\n	if (count)\n", ""),
@@ -103,6 +111,7 @@ int by_protocol(struct xdp_md *ctx)
         ("BPF_PERCPU_ARRAY(protocols, u64, 256)", "BPF_HASH(protocols, int, u64)"),
         ("u64 *count = protocols.lookup(&key);", "u64 none = 0, *count;\n"
          "	count = protocols.lookup_or_try_init(&key, &none);"),
+        ("*count += 1", "__sync_fetch_and_add(count, 1)"),
     ],
 }  # fmt: skip
 
@@ -119,6 +128,17 @@ PACKETS = [
 ]
 
 
+AND_OTHERS = (
+    "It was not counted, and others were. Which question sends it away? With which key is it "
+    "looked up, and has the map that many elements?"
+)
+NONE_AT_ALL = (
+    "It was not counted. Does the program come as far as the addition: is the EtherType compared "
+    "in the order of the wire? With which key does it look? Is it an int of its own? And to what "
+    "does it add: to the pointer, or to what it points to, as *count in icmp_count?"
+)
+
+
 def check(program):
     right = {}
     for what, packet, key in PACKETS:
@@ -128,6 +148,11 @@ def check(program):
         found = {k: summed(v) for k, v in program["protocols"].items() if summed(v)}
         if found != right:
             raise Wrong(what, _shown(right), _shown(found, key), _thought(right, found, key))
+    for _ in range(5):
+        program["protocols"].clear()
+        sent, times = at_once(program, "a ping", IP() / ICMP())
+        found = summed(program["protocols"][1])
+        equal(sent, "protocols[1]", times, found, f"{LOST} Which kind of map has one for each?")
 
 
 def _shown(counts, asked=None):
@@ -140,11 +165,10 @@ def _thought(right, found, key):
         return "That one is not IPv4, or not all of it is there."
     if sum(found.values()) > sum(right.values()):
         return "It adds more than one for a packet."
+    if found.get(key) == 1 < right[key]:
+        return "It is set, not raised: each packet is to add one to what is there."
     if sum(found.values()) < sum(right.values()):
-        return (
-            "It was not counted. Does the program come as far as the addition, with which key? And "
-            "to what does it add: to the pointer, or to what it points to, as *count in icmp_count?"
-        )
+        return AND_OTHERS if found else NONE_AT_ALL
     if 99 in found:
         return "99 is this packet's TTL: the key comes from another field."
     return "It is always the same element. Where does the key come from?"
