@@ -416,9 +416,14 @@ class Host:
             output, _ = process.communicate()
             raise LabError(
                 f"«{shown}» was ended after {timeout:g} s; bound it with an option of its own, "
-                f"or give run() a longer timeout. So far it said: {output.strip() or 'nothing'}"
+                "or give run() a longer timeout. At last it said: "
+                f"{output.strip()[-200:] or 'nothing'}"
             ) from None
-        except BaseException:  # the reader interrupted the cell
+        except KeyboardInterrupt:
+            process.kill()
+            process.wait()
+            raise LabError(f"«{shown}» was interrupted") from None
+        except BaseException:
             process.kill()
             raise
         return Result(shown, output, process.returncode)
@@ -481,6 +486,8 @@ class Host:
             cpu: the CPU that sends; any, when None.
         """
         address = target if isinstance(target, str) else self._address_of(target)
+        if cpu is not None and cpu not in cpus():
+            raise LabError(f"there is no CPU {cpu}; cpus() lists those there are")
         if not isinstance(count, int) or count < 1:
             raise LabError(f"ping() takes a whole number as its count, not {count!r}")
         payload = "" if size == 56 else f"-s {size} "

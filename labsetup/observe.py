@@ -63,7 +63,9 @@ class Exceptions:
     def of(self, interface: Interface) -> int:
         """How many packets had aborted at an interface, under the programs that it has had."""
         if not isinstance(interface, Interface):
-            raise LabError(f"of() takes an interface such as net.server.eth0, not {interface!r}")
+            raise LabError(
+                f"of() takes an interface such as net.server.eth0, not {type(interface).__name__}"
+            )
         now = self._counts() if self._end is None else self._end
         attached = interface.xdp
         programs = interface.programs | ({attached[2]} if attached else set())
@@ -119,7 +121,7 @@ class Record(Sequence[Fate]):
 
     def __init__(self, program: Program) -> None:
         if not isinstance(program, Program):
-            raise LabError(f"record() takes a program, not {program!r}")
+            raise LabError(f"record() takes a program, not {type(program).__name__}")
         if not program.captures:
             name = repr(program.name) if program.path else program.name
             raise LabError(
@@ -443,5 +445,5 @@ INCOMING_ONLY = (0x20, 0, 0, 0xFFFFF004, 0x15, 0, 1, 4, 0x06, 0, 0, 0, 0x06, 0, 
 def account(net: Network) -> Account:
     """Begin to balance the packets of a network; shown at any moment, it gives the sums so far."""
     if not isinstance(net, Network):
-        raise LabError(f"account() takes a network, not {net!r}")
+        raise LabError(f"account() takes a network, not {type(net).__name__}")
     return Account(net)

@@ -220,7 +220,9 @@ def send(
         count: how often, at most 1,000,000 packets in all.
     """
     if not isinstance(interface, Interface):
-        raise LabError(f"send() takes an interface such as net.client.eth0, not {interface!r}")
+        raise LabError(
+            f"send() takes an interface such as net.client.eth0, not {type(interface).__name__}"
+        )
     if not (isinstance(count, int) and 1 <= count <= 1_000_000):
         raise LabError(f"send() takes a count from 1 to 1,000,000, not {count}")
     several = packet if isinstance(packet, (list, tuple)) else [packet]
@@ -360,5 +362,7 @@ def capture(*where: Network | Host | Interface) -> Capture:
         elif isinstance(one, Network):
             interfaces += [i for host in one for i in host.interfaces.values()]
         else:
-            raise LabError(f"capture() takes a network, hosts or interfaces, not {one!r}")
+            raise LabError(
+                f"capture() takes a network, hosts or interfaces, not {type(one).__name__}"
+            )
     return Capture(interfaces)

@@ -295,6 +295,8 @@ def _from_notebook(exercise: Exercise) -> Any:
         raise LabError(f"the last {exercise.name} was refused; mend its cell and run it again")
     if isinstance(found, Program) if exercise.suffix == ".c" else inspect.isfunction(found):
         return found
+    if found is not None and exercise.suffix == ".py":
+        raise LabError(f"{exercise.name} is no function; def {exercise.name}(…): makes one")
     how = f"%%xdp {exercise.name}" if exercise.suffix == ".c" else f"def {exercise.name}(...)"
     raise LabError(
         f"there is no {exercise.name} yet: run the cell that begins with {how}, or give a file, as "
@@ -417,6 +419,9 @@ def xdp(line: str, cell: str) -> None:
             "a cell of C begins with %%xdp NAME, where NAME is what to call it in Python; "
             "--check 2.1 may follow, the number of an exercise"
         )
+    taken = get_ipython().user_ns.get(name)
+    if getattr(taken, "__module__", "").startswith("labsetup.") and not isinstance(taken, Program):
+        raise LabError(f"{name} is the name of something else here; call the program my_{name}")
     exercise = exercises.find(options[1]) if options else None
     # An empty line stands for the first one, so that clang counts lines as the cell does.
     try:

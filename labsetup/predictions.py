@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from . import show
@@ -46,10 +47,10 @@ class Prediction:
         """What was predicted so far."""
         if self.choices or not self._box.value:
             return self._box.value or None
-        try:
-            return float(self._box.value.replace(",", ".").removesuffix(self.unit))
-        except ValueError:
-            return self._box.value
+        # 1,000 is a thousand and 0,5 a half; words such as "about" or "percent" may stand by.
+        plain = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", self._box.value).replace(",", ".")
+        numbers = re.findall(r"-?\d+(?:\.\d+)?", plain)
+        return float(numbers[0]) if len(numbers) == 1 else self._box.value
 
     def _words(self, value: Any) -> str:
         number = isinstance(value, (int, float))

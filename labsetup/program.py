@@ -98,6 +98,9 @@ class Attachment:
     id: int
     wants_helper: bool
 
+    def __repr__(self) -> str:
+        return f"{self.program.name if self.program else 'xdp_pass'}, {self.mode} mode"
+
 
 @dataclass(frozen=True)
 class Run:

@@ -593,6 +593,8 @@ def watch(
         seconds: how long to go on, at most 60.
         every: seconds between readings, at least 0.1.
     """
+    if not isinstance(sources, Mapping):
+        raise LabError("watch() takes a dict: a name, and a function that reads its value")
     if not (0 < seconds <= 60 and every >= 0.1):
         raise LabError("watch() takes at most 60 seconds, and a reading every 0.1 s at most")
     return Watch(sources, seconds, every)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -109,3 +110,11 @@ def net():
     with_hosts = two_hosts()
     yield with_hosts
     with_hosts.close()
+
+
+@pytest.fixture
+def interruptible():
+    """A process that was started in the background may ignore the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -195,14 +195,6 @@ def test_a_check_leaves_network_and_counts_alone(net):
     assert net.client.ping(net.server, count=1).received == 1
 
 
-@pytest.fixture
-def interruptible():
-    """A process that was started in the background may ignore the signal."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def test_an_interrupted_check_is_a_sentence_and_no_try(interruptible):
     def packets(counters):
         while True:
@@ -377,6 +369,9 @@ TYPED = {
     "20": "you predicted 20 %; the answer: 80 %",
     "2,5 %": "you predicted 2.5 %; the answer",
     "80 %": "you predicted 80 %, and so it is",
+    "about 80 percent": "you predicted 80 %, and so it is",
+    "1,000": "you predicted 1000 %; the answer",
+    "2 or 3": "you predicted 2 or 3; the answer",
     "lots": "you predicted lots; the answer",
 }
 
@@ -442,6 +437,9 @@ def test_in_a_notebook():
         assert run("closed.detach(); print(net.server.eth0.xdp)") == "None "
         run("%%xdp closed\nint closed(struct xdp_md *ctx)\n{\n\treturn XDP_DORP;\n}\n")
         assert "name 'closed' is not defined" in run("closed")
+        assert "net is the name of something else here" in run("%%xdp net\nint net;")
+        run("place = net.client.eth0")
+        assert "place is no function; def place(…): makes one" in run('check("1.3")')
         run("x, data = 1, 2")
         run(
             "%%xdp plain\nint plain(struct xdp_md *ctx)\n{\n\t/* $x {data} {x} */\n\treturn 2;\n}\n"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import statistics
+import threading
 import time
 
 import pytest
@@ -65,6 +68,15 @@ def test_checksum_offload_is_off(net):
         assert "tx-checksumming: off" in said
 
 
+def test_an_interrupted_command_is_ended_and_says_so(net, interruptible):
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(LabError, match="tail -f /dev/null» was interrupted"):
+        net.server.run("tail -f /dev/null", timeout=10)
+    timer.join()
+    assert not net.server.pids
+
+
 @pytest.mark.parametrize(
     ("act", "sentence"),
     [
@@ -76,6 +88,7 @@ def test_checksum_offload_is_off(net):
         (lambda net: net.server.run("ip a | grep eth0"), "sh -c 'ip a | grep eth0'"),
         (lambda net: net.server.start("cat &"), "without a shell, and & is the shell's"),
         (lambda net: net.server.run(""), "empty command"),
+        (lambda net: net.client.ping(net.server, cpu=999), "there is no CPU 999"),
         (lambda net: net.server.run("tail -f /dev/null", timeout=0.2), "was ended after 0.2 s"),
         (lambda net: net.server.tcpdump("eth7"), "ended without printing 'listening on'"),
         (lambda net: net.client.ping("192.0.2.300"), "failed"),

@@ -42,6 +42,7 @@ NEAR_MISSES = {
     "the far side of middle": ([("net.middle.eth0", "net.middle.eth1")], "another wire"),
     "where it ends": ([("net.middle.eth0", "net.server.eth0")], "another wire"),
     "its name": ([("net.middle.eth0", '"eth0"')], "not an interface"),
+    "an interface of nobody's": ([("net.middle.eth0", "eth0")], "belongs to a host"),
     "the host": ([("net.middle.eth0", "net.middle")], "not an interface"),
     "printed, not returned": ([("return net.middle.eth0", "print(net.middle.eth0)")], "return"),
 }
@@ -77,7 +78,11 @@ ELSEWHERE = "Those frames never come by here: this is another wire."
 
 def check(place):
     net = three_hosts()
-    chosen = place(net)
+    try:
+        chosen = place(net)
+    except NameError as error:
+        think = "An interface belongs to a host, and a host to net, as in net.server.eth0."
+        raise Wrong(SENT, "an interface", str(error), think) from error
     if chosen is None:
         raise Wrong(SENT, "an interface", "None", "Does your function return what it found?")
     if not isinstance(chosen, Interface):
