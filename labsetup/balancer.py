@@ -78,6 +78,8 @@ class Balancer:
 
         With a table this is one step: a packet finds the old servers or the new, no mixture.
         """
+        if not self._at.host.open:
+            raise LabError("this balancer's network is gone; make one anew on the network you have")
         unknown = [name for name in servers if name not in list(self._places)]
         if unknown:
             has = ", ".join(self._places)
@@ -126,6 +128,8 @@ class Balancer:
 
     def share(self, server: str) -> float:
         """The share of flows that a server gets, between 0 and 1."""
+        if server not in self._places:
+            raise LabError(f"there is no server {server}; there are {', '.join(self._places)}")
         if server not in self.servers:
             return 0.0
         return float((self._owners() == self._places[server]).mean())
@@ -164,6 +168,9 @@ class Peers(dict[str, Balancer]):
         except BaseException:  # interrupted: half of them would be worse than none
             self.detach()
             raise
+
+    def __missing__(self, name: str) -> Balancer:
+        raise LabError(f"no server {name} has the program; there are {', '.join(self)}")
 
     def use(self, *servers: str, gone: Collection[str] = ()) -> None:
         """Tell every server, one after the other, who shares the VIP from now on.

@@ -17,7 +17,7 @@ READABLE = {1, 2, 5, 6, 9, 10, 11}
 PER_CPU = {5, 6, 10}
 DEVMAP = 14
 BYTES = {ctypes.c_ubyte, ctypes.c_char}
-SMALL, LIGHT = 1024, 8192  # entries, and bytes, that are soon read
+SMALL, LIGHT = 256, 8192  # entries, and bytes, that are soon read
 LONGEST = 200  # characters of an entry in a listing
 MANY = 16  # entries; of more than that, those of 0 are not listed
 

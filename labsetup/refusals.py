@@ -490,6 +490,10 @@ class Remark:
 # What clang says, or BCC through it, and what would help more.
 PLAINER = (
     (
+        r"member reference type 'struct (\w+)_table_t.*' is not a pointer.*",
+        r"a map is no pointer: write a dot, as in \1.lookup(…) or \1.redirect_map(…)",
+    ),
+    (
         r"(?:invalid operands to binary expression|indirection requires pointer operand|"
         r"member reference type).*'struct (\w+)_table_t'.*",
         r"\1 is a map: \1.lookup(&key) gives a pointer to an element, such as u64 *",
@@ -562,7 +566,7 @@ UNDECLARED = re.compile(
 TELLING = re.compile(
     r"assignment as a condition|unused|uninitialized|return a value|always|empty body|precedence|"
     r"overflow|change|to integer|integer to|unary operator|string literal|pointer types passing|"
-    r"between pointer and integer|character constant"
+    r"between pointer and integer|character constant|logical '"
 )
 BUILT_IN = re.compile(r"library function 'mem(?:cpy|move|set)'")  # clang writes these out itself
 

@@ -48,7 +48,7 @@ def network_text(net: Any) -> str:
             name = _program_name(interface, found)
             lines.append(f"XDP on {where}: {name}, {found[1]} mode{_note(interface)}")
     if net.vip:
-        lines.append(f"VIP {net.vip} on {', '.join(net.vip_hosts)}")
+        lines.append(f"VIP {net.vip} for {', '.join(net.vip_hosts)}")
     return "\n".join([*lines, _settings(net)])
 
 

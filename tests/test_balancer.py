@@ -190,6 +190,8 @@ def test_what_a_balancer_does_not_take(net):
     assert lb.servers == ALL
     with pytest.raises(LabError, match="interval"):
         HealthChecks(lb, interval=0)
+    with pytest.raises(LabError, match="there is no server s9; there are s1"):
+        lb.share("s9")
 
 
 def test_the_share_of_the_table(net):
@@ -197,3 +199,11 @@ def test_the_share_of_the_table(net):
     assert np.isclose(sum(lb.share(name) for name in ALL), 1)
     lb.use("s1", "s2")
     assert lb.share("s3") == 0 and 0.49 < lb.share("s1") < 0.51
+
+
+def test_a_balancer_of_a_network_that_is_gone():
+    gone = balanced()
+    lb = Balancer(gone, "lb_table", KEY)
+    gone.close()
+    with pytest.raises(LabError, match="make one anew"):
+        lb.use("s1")

@@ -45,7 +45,7 @@ def test_the_wires_are_quiet(net):
 
 def test_the_last_network_draws_and_has_its_vip():
     net = no_balancer()
-    assert "VIP 198.51.100.10/32 on s1, s2, s3, s4" in repr(net)
+    assert "VIP 198.51.100.10/32 for s1, s2, s3, s4" in repr(net)
     assert "198.51.100.10/32" in net.s3.run("ip -brief address show lo")
     assert net.router.ping(net.s4).received == 3
 

@@ -553,3 +553,9 @@ def test_what_it_costs(peers):
     change(peers, *ALL)
     connections = Connections(net_of(peers), 100)
     assert follow(peers, acks(peers, connections, [b"\2\0"] * N)) == {0: 100, 1: 300}
+
+
+@with_second_chance
+def test_a_server_that_is_not_there(peers):
+    with pytest.raises(LabError, match="no server s9 has the program; there are s1, s2, s3, s4"):
+        peers["s9"]

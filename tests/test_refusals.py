@@ -197,6 +197,10 @@ CLANG = {
         "if (*counts) return XDP_DROP; // here\nreturn XDP_PASS;",
         "counts is a map: counts.lookup(&key) gives a pointer",
     ),
+    "a map with an arrow": (
+        "u32 key = 0; u64 *count = counts->lookup(&key); // here\nreturn !count;",
+        "a map is no pointer: write a dot, as in counts.lookup(…)",
+    ),
     "a map given to a function": (
         "u32 key = 0; u64 *count = lookup(counts, &key); // here\nreturn !count;",
         "it calls lookup(), which nothing declares; it belongs to a map",
