@@ -31,6 +31,7 @@ from labsetup import (
     Connections,
     Ether,
     IPv6,
+    LabError,
     Raw,
     capture,
     hashing,
