@@ -147,7 +147,8 @@ def _judged(exercise: Exercise, answer: Any, expendable: bool = True) -> Reply:
     try:
         made = _made(exercise, answer, expendable)
     except Exception as error:  # what clang, the verifier or Python does not take
-        return reply(False, "", ("refused", raised(error)))
+        warned = [("warned", one) for one in getattr(error, "warnings", []) if TELLING.search(one)]
+        return reply(False, "", ("refused", raised(error)), *warned)
     try:
         exercise.check(made)
     except Wrong as wrong:

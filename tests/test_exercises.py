@@ -208,6 +208,21 @@ def test_an_interrupted_check_is_a_sentence_and_no_try(interruptible):
     assert "◐" not in repr(practice.progress()).splitlines()[2]
 
 
+def test_a_refusal_comes_with_what_clang_warned_of():
+    lost = """#include "parse.h"
+
+int no_answers(struct xdp_md *ctx)
+{
+	struct packet *pkt;
+	parse(ctx, pkt);
+	return XDP_PASS;
+}
+"""
+    reply = judge(find("4.1"), lost)
+    assert "begin with what it warns of" in said(reply)
+    assert "warned line" in said(reply) and "uninitialized" in said(reply)
+
+
 def test_answers_that_do_not_end_or_end_everything_are_ended():
     sleepy = judge(find("3.2"), "def packets(counters):\n    while True: pass\n", seconds=0.5)
     assert not sleepy.ok
