@@ -435,6 +435,12 @@ def test_behind_parse_on_an_older_kernel():
     assert "reads what parse() may not have found; compare such a pointer with NULL" in words
 
 
+def test_a_program_of_which_nothing_is_left():
+    source = WALK.replace("BODY", "")
+    log = "bpf: Argument list too long. Program  too large (0 insns), at most 4096 insns"
+    assert "begin with what it warns of" in explain(Listing(source, "walk", ""), log, True, True)[1]
+
+
 def test_what_helps_in_a_loop():
     """Which loops clang breaks depends on its version; what it leads to does not."""
     source = WALK.replace("BODY", "for (int i = 0; i < 64; i++) {}")
