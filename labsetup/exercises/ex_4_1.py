@@ -88,16 +88,25 @@ NEAR_MISSES = {
         "not set. Where does DNS begin",
     ),
     "the port or the bit": (
-        [("htons(53) && dns", "htons(53) || dns")], "ask for both, the port and the bit",
+        [("htons(53) && dns", "htons(53) || dns")],
+        "ask for both, the port and the bit",
     ),
     "two answers that were seen once": (
-        [("dns->flags & htons(0x8000)",
-          "(dns->flags == htons(0x8180) || dns->flags == htons(0x8000))")],
+        [
+            (
+                "dns->flags & htons(0x8000)",
+                "(dns->flags == htons(0x8180) || dns->flags == htons(0x8000))",
+            )
+        ],
         "neighbours",
     ),
     "the condition of dns_block": (
-        [("dns->flags & htons(0x8000)",
-          "(dns->flags & htons(0x8000) || dns->questions != htons(1))")],
+        [
+            (
+                "dns->flags & htons(0x8000)",
+                "(dns->flags & htons(0x8000) || dns->questions != htons(1))",
+            )
+        ],
         "Which fields does your condition look at",
     ),
     "a neighbour of the bit": ([("0x8000", "0x8400")], "Which bits are set in your constant"),
@@ -145,7 +154,6 @@ int any_name(struct xdp_md *ctx)
 }
 
 
-
 def flagged(flags, questions=1):
     """A DNS header and a question, from port 53."""
     head = struct.pack("!6H", 0, flags, questions, 0, 0, 0)
@@ -168,7 +176,9 @@ BOTH = (
     "That is a question: the bit is not set. Where does DNS begin? And does your condition ask for "
     "both, the port and the bit?"
 )
-NEIGHBOURS = "That is a question: the bit is not set, and others are. Which bits are set in your constant?"
+NEIGHBOURS = (
+    "That is a question: the bit is not set, and others are. Which bits are set in your constant?"
+)
 FIELDS = "That is a question: the bit is not set. Which fields does your condition look at?"
 MORE = "It comes from port 53, and the bit is set. Does your condition ask for more?"
 HALF = "309 is 256 + 53. How many bytes has a port?"
