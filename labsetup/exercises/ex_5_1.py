@@ -263,7 +263,7 @@ def turned(packet):
     return bytes(whole)
 
 
-ELSE = "All else goes on. Which packets does your condition let through?"
+ELSE = "All else goes on. Which packets does your condition let through to the exchange?"
 GOES_ON = "All else goes on to the stack. Which verdict lets a packet go on?"
 SWAPPED = "1792 is 7 with its two bytes in the other order."
 HALF = "263 is 256 + 7. How many bytes has a port?"
