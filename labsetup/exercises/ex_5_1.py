@@ -316,11 +316,8 @@ def thought(run):
         )
         if new[0] == new[1]:
             return LOST if at else COPIED
-        moved = [
-            {*were} == {*are}
-            for were, are in zip(zip(*old, strict=True), zip(*new, strict=True), strict=True)
-        ]
-        if new not in (old, old[::-1]) and all(moved):
+        moved = [new[0][i : i + 1] == old[1][i : i + 1] for i in range(size)]
+        if any(moved) and not all(moved):
             return PART
     return WHERE
 
@@ -341,13 +338,8 @@ def check(program):
     type_before, type_after = (int.from_bytes(raw[12:14]) for raw in (run.before, run.after))
     if type_before != type_after:  # all that lies behind it would be told as something else
         differs = [Field("Ether", "type", f"{type_before:#06x}", f"{type_after:#06x}")]
-        raise Wrong(
-            f"{what} ({len(run.before)} bytes)",
-            "the same EtherType",
-            "another one",
-            BEYOND,
-            differs,
-        )
+        sent = f"{what} ({len(run.before)} bytes)"
+        raise Wrong(sent, "the same EtherType", "another one", BEYOND, differs)
     if run.verdict == TX:  # then it is known which field of it is wrong
         comes_back(program, what, packet, thought(run))
     for case in OTHERS:
