@@ -3,15 +3,15 @@
 import time
 
 from ..observe import account
-from ..packets import ICMP, IP, TCP, UDP, Ether, send
+from ..packets import ICMP, IP, TCP, UDP, Ether, IPv6, send
 from ..topologies import two_hosts
-from . import Wrong
+from . import DROP, PASS, Wrong, expect_each
 
 TITLE = "One kind is missing"
 TEXT = """
-This program is said to send TCP to port 7 back where it came from, to drop UDP, and to let all else
-go on. Its author sent a few packets of each kind, saw no error, and went home. Since then the
-network's account does not balance.
+This program is said to send TCP to port 7 back where it came in, the frame as it is, to drop UDP,
+and to let all else go on. Its author sent a few packets of each kind, saw no error, and went home.
+Since then the network's account does not balance.
 
 **Find out which packets have no fate, and mend the program** so that it does what it says. Attach
 it, begin `law = account(net)`, and send one kind after the other with `send(net.client.eth0, …)`.
@@ -52,7 +52,7 @@ HINTS = (
 SOLUTION = STARTER.replace("GOES_BACK = 4", "GOES_BACK")
 COMPARE = "Does yours still have numbers of its own? enum xdp_action has a name for each verdict."
 NEXT = (
-    "Return GOES_BACK + 2 for them: a number that is no verdict. Is the account balanced? Who "
+    "Return 5 for them: a number that is no verdict. Is the account balanced? Who "
     "tells of such a packet? (sorter drops UDP, so as long as it is attached no name is answered: "
     "passing.attach(net.server.eth0) takes its place.)"
 )
@@ -67,6 +67,16 @@ NEAR_MISSES = {
     "the question taken out": ([(TO_SEVEN, "")], "sent back 0"),
     "all TCP goes back": ([(" && tcp->dest == htons(7)", "")], "TCP to port 80"),
     "all numbers moved": ([("ENDS = 1,", "ENDS,")], "passed 0, dropped 5"),
+    "anything to port 7 goes back": (
+        [("pkt.protocol == IPPROTO_TCP && ", "")],
+        "this is not TCP",
+    ),
+    "IPv4 only": ([("if (!tcp ||", "if (!tcp || !pkt.ip ||")], "over IPv6"),
+    "TCP from port 7": ([("tcp->dest", "tcp->source")], "sent back 0"),
+    "half of the port": (
+        [("tcp->dest == htons(7)", "(u8)ntohs(tcp->dest) == 7")],
+        "TCP from port 7 to port 263",
+    ),
     "UDP saved as well": ([("		return ENDS;", "		return GOES_ON;")], "dropped 0"),
 }
 ALTERNATIVES = {
@@ -116,6 +126,15 @@ KINDS = [  # nothing that anybody answers
     ("TCP to port 7", IP() / TCP(dport=7, flags="R"), "sent back",
      "The account balances, but that is not what the program is said to do with these."),
 ]  # fmt: skip
+SIX = "IPv4 or IPv6, TCP is TCP and UDP is UDP: parse() finds both."
+OVER_IPV6 = ("TCP to port 7 over IPv6", IPv6() / TCP(dport=7, flags="R"), "sent back", SIX)
+SINGLE = [  # their verdicts tell as much as a network, and sooner
+    ("SCTP to port 7", IP(proto=132) / bytes(UDP(dport=7)), PASS,
+     "All else is to go on: to port 7, but this is not TCP."),
+    ("TCP from port 7 to port 263", IP() / TCP(sport=7, dport=263), PASS,
+     "All else is to go on. Is this TCP to port 7?"),
+    ("UDP over IPv6", IPv6() / UDP(dport=4242), DROP, SIX),
+]  # fmt: skip
 EACH = 5
 LOST = "Send one kind at a time: which is it that has no fate? Then ask run() for its verdict."
 
@@ -140,10 +159,11 @@ def check(program):
     sent = f"{EACH} packets each of {len(KINDS)} kinds"
     if found["missing"]:
         raise Wrong(sent, "missing 0", _shown(found), LOST)
-    for what, packet, fate, think in KINDS:
+    for what, packet, fate, think in [*KINDS, OVER_IPV6]:
         found = fates(net, packet)
         if found[fate] != EACH:
             raise Wrong(f"{EACH} {what}", f"{fate} {EACH}", _shown(found, fate), think)
+    expect_each(program, SINGLE)
 
 
 def _shown(found, asked=None):

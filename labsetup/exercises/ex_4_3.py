@@ -105,6 +105,12 @@ NEAR_MISSES = {
         [(IN_TURN, ""), ("	for (int", IN_TURN.replace("byte + 3", "byte + 67") + "	for (int")],
         "How many bytes does your comparison ask for",
     ),
+    "only the flags that were seen once": (
+        [("	for (int", "	if (dns->flags != htons(0x0100))\n		return XDP_PASS;\n	for (int")],
+        "Which bit of the flags tells a question",
+    ),
+    "the character 0": ([("(*byte == 0)", "(*byte == '0')")], "is a character"),
+    "the pointer compared": ([("(*byte == 0)", "(byte == 0)")], "the verifier refused"),
     "one byte too strict": ([("byte + 3)", "byte + 6)")], "ask for more"),
 }  # fmt: skip
 ALTERNATIVES = {
@@ -153,10 +159,12 @@ ONLY = "Only type 255 is to be dropped. Which bytes does the condition look at?"
 SWAPPED = "65280 is 255 with its two bytes in the other order. Where does the type begin?"
 HALF = "511 is 256 + 255. How many bytes has the type?"
 IN_NAME = "That 255 is in the name. Where does the name end?"
+CHARACTER = "'0' is a character, the byte 48. Which number ends a name?"
 WHERE = (
     "Where does the name end, and what comes right behind it? How many bytes does your comparison "
     "ask for?"
 )
+FLAGS = "Which bit of the flags tells a question from an answer? Only that one counts."
 ROOM = "All that has to be there is there. Does a comparison ask for more?"
 TURNS = "Does the loop take enough turns for this name?"
 
@@ -165,6 +173,8 @@ CASES = [
     ("a question of type 511", IP() / asked(GOOD, 511), PASS, HALF),
     ("a question of type 65280", IP() / asked(GOOD, 65280), PASS, SWAPPED),
     ("a question with a 255 in its name", IP() / asked(HIGH, 1), PASS, IN_NAME),
+    ("a question of type 65281, for the name ab0", IP() / asked(b"\3ab0\0", 65281), PASS,
+     CHARACTER),
     ("a question with class 255", IP() / asked(GOOD, 1, group=255), PASS,
      "255 is its class, not its type."),
     ("a question of type 255, as dig asks", IP() / asked(GOOD, 255, more=MORE), DROP, WHERE),
@@ -176,6 +186,8 @@ CASES = [
     ("a question of type 256 and class 255", IP() / asked(GOOD, 256, group=255), PASS,
      "The name ended before. Does the search end there, too?"),
     ("type 255, for the root of all names", IP() / asked(b"\0", 255), DROP, "Its name is empty."),
+    *((f"type 255, its flags {flags:#06x}", IP() / asked(GOOD, 255, flags=flags), DROP, FLAGS)
+      for flags in (0x0120, 0x0000, 0x0110)),
     ("type 255, over IPv6", IPv6() / asked(GOOD, 255), DROP, "Over IPv6, too."),
     ("type 255, to another port", IP() / asked(GOOD, 255, port=80), PASS, "It is no DNS."),
     ("an answer of type 255", IP() / asked(GOOD, 255, flags=0x8180), PASS, "It is an answer."),

@@ -1,11 +1,12 @@
 """A device map: which way out depends on the packet."""
 
+import struct
 import time
 
 from ..hosts import Network
-from ..packets import ARP, ICMP, IP, Dot1Q, Ether, frame, send
+from ..packets import ARP, ICMP, IP, Ether, frame, send
 from ..program import Program
-from . import PASS, REDIRECT, Wrong, expect
+from . import PASS, REDIRECT, TX, Wrong, expect
 
 TITLE = "A way out for each VLAN"
 TEXT = """
@@ -75,6 +76,24 @@ NEAR_MISSES = {
         [(NUMBER, "ntohs(tag->number & 0xfff)")], "byte order is it when you mask it",
     ),
     "its lower byte only": ([("0xfff", "0xff")], "522 is 512"),
+    "its lower 10 bits": ([("0xfff", "0x3ff")], "1034 is 1024"),
+    "its lower 11 bits": ([("0xfff", "0x7ff")], "2058 is 2048"),
+    "a bit of the priority as well": ([("0xfff", "0x1fff")], "and the bit 0x1000"),
+    "one bit forgotten": ([("0xfff", "0xffe")], "11 is 10 + 1"),
+    "no VLAN but 10": (
+        [(CALL, f"if (({NUMBER}) == 10)\n		return ports.redirect_map(10, XDP_PASS);\n"
+          "	return XDP_PASS;")],
+        "For which numbers does your program look there",
+    ),
+    "more asked for than a tag": (
+        [("(void *)(tag + 1) >", "(void *)(tag + 1) + sizeof(struct iphdr) >")],
+        "How many bytes does your comparison ask for",
+    ),
+    "back, not out": (
+        [(CALL, f"if (ports.redirect_map({NUMBER}, XDP_PASS) == XDP_REDIRECT)\n"
+          "		return XDP_TX;\n	return XDP_PASS;")],
+        "Where does a frame with XDP_TX leave",
+    ),
     "the field behind it": ([("tag->number", "tag->type")], "of VLAN 10 "),
     "no question for a tag": ([(ASK, "")], "without a tag"),
     "strangers end with an error": ([("0xfff, XDP_PASS", "0xfff, 0")], "VLAN 99"),
@@ -86,7 +105,7 @@ NEAR_MISSES = {
         [(CALL, f"ports.redirect_map({NUMBER}, XDP_PASS);\n	return XDP_REDIRECT;")], "VLAN 99",
     ),
     "the VLAN taken for an interface": (
-        [(CALL, f"int number = {NUMBER};\n	if (number != 10 && number != 266)\n"
+        [(CALL, f"int number = {NUMBER};\n	if (number != 10 && number != 266 && number != 4000)\n"
           "		return XDP_PASS;\n	return bpf_redirect(number, 0);")],
         "0 come out",
     ),
@@ -99,7 +118,8 @@ NEAR_MISSES = {
         [("	if ((void *)(tag + 1) > data_end)\n		return XDP_PASS;\n", "")],
         "the verifier refused",
     ),
-    "too few places": ([("4096", "64")], "266"),
+    "too few places": ([("4096", "64")], "ports[266]"),
+    "half the places": ([("4096", "2048")], "ports[4000]"),
 }  # fmt: skip
 ALTERNATIVES = {
     "byte by byte": """BPF_DEVMAP(ports, 4096);
@@ -123,8 +143,16 @@ int other(struct xdp_md *ctx)
 }  # fmt: skip
 
 
-def tagged(vlan, prio=0):
-    return Ether() / Dot1Q(vlan=vlan, prio=prio, type=0x88B5) / b"experiment"
+def tagged(vlan, above=0, behind=b"experiment, and enough of it to fill a header or two"):
+    """A frame with a tag; above: the bits of its number that are none of the VLAN's."""
+    return Ether(type=0x8100) / (struct.pack("!2H", above | vlan, 0x88B5) + behind)
+
+
+def stranger(bit):
+    """A VLAN whose number has one bit more than 10."""
+    number, (more, less) = 10 + bit, sorted((10, bit), reverse=True)
+    return (f"a frame of VLAN {number}, which ports does not know", tagged(number), PASS,
+            f"{number} is {more} + {less}. {TWELVE}")  # fmt: skip
 
 
 UNTAGGED = "It has no tag. What do you read in its place?"
@@ -134,7 +162,10 @@ NUMBERS = (
     "verdict that redirect_map() returns?"
 )
 SWAPPED = "2560 is 10 with its two bytes in the other order."
-TWELVE = "522 is 512 + 10. How many bits has the number of a VLAN?"
+TWELVE = "How many bits has the number of a VLAN?"
+OTHERS = "ports has that number as well. For which numbers does your program look there?"
+WHOLE = "All of the tag is there. How many bytes does your comparison ask for?"
+BACK = "Where does a frame with XDP_TX leave? And which verdict does redirect_map() return?"
 PRIORITY = (
     "The bits above the lower 12 are a priority, and no part of the number. In which byte order is "
     "it when you mask it?"
@@ -149,9 +180,14 @@ CASES = [
     ("a frame of VLAN 99, which ports does not know", tagged(99), PASS, UNKNOWN),
     ("a frame of VLAN 2560, which ports does not know", tagged(2560), PASS, SWAPPED),
     ("a frame of VLAN 10", tagged(10), REDIRECT, NUMBERS),
-    ("a frame of VLAN 266", tagged(266), REDIRECT, TWELVE),
-    ("a frame of VLAN 522, which ports does not know", tagged(522), PASS, TWELVE),
-    ("a frame of VLAN 10 with a priority", tagged(10, 5), REDIRECT, PRIORITY),
+    ("a frame of VLAN 10 that ends behind its tag", tagged(10, behind=b""), REDIRECT, WHOLE),
+    *(stranger(bit) for bit in (512, 1024, 2048)),
+    ("a frame of VLAN 266", tagged(266), REDIRECT, OTHERS),
+    ("a frame of VLAN 10 with a priority of 5", tagged(10, 0xA000), REDIRECT, PRIORITY),
+    *((f"a frame of VLAN 10, and the bit {bit:#06x} above its number", tagged(10, bit), REDIRECT,
+       PRIORITY) for bit in (0x1000, 0x2000, 0x4000, 0x8000)),
+    ("a frame of VLAN 4000", tagged(4000), REDIRECT, OTHERS),
+    *(stranger(bit) for bit in (128, 64, 32, 16, 4, 1)),
     ("a frame that ends within its tag", frame(tagged(10))[:16], PASS,
      "Half a tag has no number: leave it to the stack."),
 ]  # fmt: skip
@@ -183,8 +219,10 @@ def check(program):
     for vlan, interface in ways.items():
         program["ports"][vlan] = interface
         Program("xdp_pass").attach(interface)  # and so at its peer, which must run XDP
-    for case in CASES:
-        expect(program, *case)
+    program["ports"][4000] = net.middle.eth2
+    for what, packet, verdict, think in CASES:
+        sent_back = verdict == REDIRECT and program.run(packet).verdict == TX
+        expect(program, what, packet, verdict, BACK if sent_back else think)
     program.attach(net.middle.eth0)
     for vlan, interface in ways.items():
         came = come_out(net, tagged(vlan), list(ways.values()))
