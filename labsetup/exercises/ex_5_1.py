@@ -188,7 +188,7 @@ NEAR_MISSES = {
     ),
     "a condition that is never true": (
         [("udp->dest != htons(7) ||", "udp->dest != htons(7) || udp->source != htons(7) ||")],
-        "come as far as your exchange",
+        "come as far as the exchange",
     ),
     "swapped before it is asked": (
         [(ASK, ""), ("	return XDP_TX", ASK_LATE + "	return XDP_TX")],
@@ -270,7 +270,7 @@ HALF = "263 is 256 + 7. How many bytes has a port?"
 FOREVER = "An answer comes from port 7. If that is answered, too, when does it end?"
 BEHIND = "With options UDP lies further back: parse() has found it."
 WHERE = "Who sends the answer, and to whom, in each of the three headers? And what stays?"
-ASKED = "It came out as it went in. Does it come as far as your exchange?"
+ASKED = "It came out as it went in. Does your program come as far as the exchange?"
 LEAVES = "Which verdict lets a frame leave where it came in?"
 LOST = "What was overwritten first is lost: a pointer keeps no copy."
 COPIED = LOST + " And memcpy takes three things: to, from, and how many bytes."
