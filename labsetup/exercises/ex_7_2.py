@@ -2,11 +2,12 @@
 
 from ..hosts import cpus
 from . import PASS, Wrong, expect, summed
-from .balancing import SERVERS, handed, others, tell, to_vip
+from .balancing import SERVERS, handed, others, tell, to_another, to_vip
 
 TITLE = "Who got how many"
 TEXT = """
-All is well, and nobody is being balanced: you would notice if the balancer said whom it serves.
+When one server had everything, the network looked well. With a count for each server you would have
+seen it.
 
 **Count the packets that are handed to each server**, in its place of `handed`. What goes on to the
 stack is handed to nobody; so is a packet whose place is empty, that is, has a MAC address of zeros.
@@ -81,6 +82,18 @@ NEAR_MISSES = {
          ("count && verdict == XDP_TX", "count")],
         "handed to nobody",
     ),
+    "update() for an addition": (
+        [("	u64 *count = handed.lookup(&place);", "	u64 one = 1;"),
+         ("	if (count && verdict == XDP_TX)\n		*count += 1;",
+          "	if (verdict == XDP_TX)\n		handed.update(&place, &one);")],
+        "What does update() do with the old one",
+    ),
+    "the first byte taken for all": (
+        [("	u64 *count = handed.lookup(&place);", "	struct server *server = "
+          "servers.lookup(&place);\n	u64 *count = handed.lookup(&place);"),
+         ("count && verdict == XDP_TX", "count && server && server->mac[0]")],
+        "begins with 00",
+    ),
     "bytes": ([(COUNT, "*count += ctx->data_end - ctx->data;")], "more than one"),
     "in a variable of its own": ([(COUNT, "{ u64 sum = *count; sum++; }")], "handed is empty"),
     "by the hash, not by the place": (
@@ -114,6 +127,7 @@ ALTERNATIVES = {
     ],
 }  # fmt: skip
 
+ZEROS = "Somebody is there: not all six bytes of its address are 0. How many do you look at?"
 SENDS = "It goes to a server, as before. Counting changes nothing."
 
 
@@ -146,6 +160,10 @@ def check(program):
         program, "TCP for the VIP, where nobody is", to_vip(sport), PASS, "Leave it to the stack."
     )
     compared("a packet whose place is empty", "It went on to the stack: nobody is there to get it.")
+    place = names.index("s2")
+    right[place] += 1
+    to_another(program, place, to_vip(sport), SENDS)
+    compared("a packet for a server whose MAC address begins with 00", ZEROS)
 
 
 def _shown(counts):
@@ -159,6 +177,8 @@ def _thought(right, found):
         return "Nothing was counted. Look it up, check the pointer, add to what it points to."
     if sum(found.values()) > sum(right.values()):
         return "It adds more than one for a packet."
+    if found.keys() == right.keys() and set(found.values()) == {1}:
+        return "Each count is 1, whatever came. What does update() do with the old one?"
     if sum(found.values()) < sum(right.values()):
         return "A packet is missing. With which key do you look up?"
     if len(right) > len(found):
