@@ -30,14 +30,14 @@ TEXT = """
 **Write the balancer.** What came to lb for the VIP, IPv4 or IPv6, goes to a server; the rest, and
 what finds none, to the stack.
 
-- A connection's packets go to one server, and errors about it too.
+- A connection's packets, and errors about it, go to one server.
 - Fragments of a packet stay together.
 - Each server gets its share.
 - When one leaves, only its own connections move.
 - The key in `settings` has a say.
 
 `Balancer` fills the maps `settings` and `servers`; `tables` and `active`, if you have both
-(`balance.h`). How you choose, among up to 16 servers, is up to you.
+(`balance.h`). Choose as you like, among 16 servers at most.
 """
 NAME = "my_balancer"
 STARTER = """/* your balancer */
