@@ -16,7 +16,7 @@ names. Work it out: the check has no network, and no router to ask.
 """
 NAME = "router_moves"
 STARTER = """def router_moves(before, after):
-    return len(set(before) - set(after)) / len(before)  # those at who goes; your code
+    return len(set(before) - set(after)) / len(before)  # those of who goes; your code
 
 
 check("8.1")
