@@ -138,7 +138,9 @@ def check(program):
     def compared(sent, think=""):
         found = {k: summed(v) for k, v in program["handed"].items() if summed(v)}
         if found != right:
-            raise Wrong(sent, _shown(right), _shown(found), think or _thought(right, found))
+            copies = [max(v) if isinstance(v, tuple) else v for v in program["handed"].values()]
+            thought = think or _thought(right, found, max(copies, default=0))
+            raise Wrong(sent, _shown(right), _shown(found), thought)
 
     def count(packet, times=1):
         place = names.index(handed(program, "TCP for the VIP", packet, SENDS))
@@ -172,14 +174,15 @@ def _shown(counts):
     return ", ".join(f"handed[{place}] {count}" for place, count in sorted(counts.items()))
 
 
-def _thought(right, found):
+def _thought(right, found, most):
+    """What to think about, most being the highest count that one CPU has made."""
     if not found:
         return "Nothing was counted. Look it up, check the pointer, add to what it points to."
     if sum(found.values()) > sum(right.values()):
         return "It adds more than one for a packet."
-    if found.keys() == right.keys() and set(found.values()) == {1}:
-        return "Each count is 1, whatever came. What does update() do with the old one?"
     if sum(found.values()) < sum(right.values()):
+        if found.keys() == right.keys() and most == 1:
+            return "No CPU has counted beyond 1. What does update() do with the old one?"
         return "A packet is missing. With which key do you look up?"
     if len(right) > len(found):
         return "Several servers have one count, as their sum. What tells them apart?"
