@@ -184,6 +184,9 @@ NEAR_MISSES = {
         BY_INDEX.replace("SEED", "server->seed").replace("i < 16", "i < 5"), "16 servers",
     ),
     "room for five": ([("struct server, 1024", "struct server, 5")], "16 servers"),
+    "a byte too few of an address": (
+        [("h_dest, server->mac, ETH_ALEN", "h_dest, server->mac, 5")], "how many are there",
+    ),
     "a key of its own": (
         [(PLACE, "struct hash_key key = {{2024, 204}};\n	u32 place = owner(table, "
                  "hash(&flow, &key));")],
@@ -267,6 +270,7 @@ NEWLY = (
 )
 SIX = "for_vip() lets it through: it is for the VIP, over IPv6."
 ROOM = "For how many servers has your map room, and how many can be chosen?"
+WHOLE = "Nobody has this address. Which of its bytes are a server's, and how many are there?"
 AIMED = "Whoever reads your program knows the key. Balancer writes another one, into settings."
 EMPTY = "Nobody is there to get it. Six zeros are no address, and the stack is to decide."
 SHARE = "Which of them are told apart by what you hash, and which are not?"
@@ -369,7 +373,7 @@ def _another_key(program, clients, before):
 def _many(program, clients):
     """With as many servers as are asked for, and then with nobody."""
     names = tuple(f"server {place}" for place in range(16))
-    macs = [raw(f"3c:7c:3f:00:00:{place:02x}") for place in range(16)]
+    macs = [raw(f"3c:7c:3f:00:00:{place + 1:02x}") for place in range(16)]
 
     def fill(servers, addresses, owners):
         for place, (name, mac) in enumerate(zip(names, addresses, strict=True)):
@@ -384,7 +388,11 @@ def _many(program, clients):
     except LabError as error:  # no such place
         raise Wrong("16 servers", "room for them in the map servers", str(error), ROOM) from None
     runs = [program.run(one) for one in clients]
-    some = {run.after[:6] for run in runs if run.verdict == TX} & set(macs)
+    some = {run.after[:6] for run in runs if run.verdict == TX}
+    if strange := some - set(macs) - {bytes(6)}:
+        raise Wrong("a SYN, and 16 servers", "XDP_TX, to one of 3c:7c:3f:00:00:01 to …:10",
+                    f"XDP_TX, to {min(strange).hex(':')}", WHOLE)  # fmt: skip
+    some -= {bytes(6)}
     equal("400 SYNs, and 16 servers", "servers that get some:", 16, len(some), ROOM)
     none = [bytes(6)] * 16
     fill(16, none, shares)
