@@ -318,12 +318,14 @@ def compare(
 
     Args:
         net: what balanced() gives, with nothing attached to lb.
-        rounds: of requests and frames.
+        rounds: of requests and frames, at least one.
         number: of requests by each way in each round.
         frames: live frames, likewise; 0 for none.
         connections: to hold while a server is taken out, and while state is lost; 0 for none.
         ways: those to compare.
     """
+    if not (isinstance(rounds, int) and rounds >= 1):
+        raise LabError(f"compare() takes at least one round, not {rounds}")
     made = [way(net) for way in ways]
     found = Comparison(net, made)
     usable = [way for way in made if not way.missing]

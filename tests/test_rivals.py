@@ -148,6 +148,11 @@ def test_live_frames_on_an_old_kernel(five, monkeypatch):
     assert len(found["XDP"].costs) == 1
 
 
+def test_a_comparison_of_no_rounds(five):
+    with pytest.raises(LabError, match="at least one round, not 0"):
+        compare(five, rounds=0)
+
+
 @pytest.mark.alone
 def test_a_comparison(five):
     """Generous bounds: they hold on a machine that has other things to do."""

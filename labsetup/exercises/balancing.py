@@ -11,10 +11,10 @@ from scapy.packet import Packet
 
 from ..balancer import rows
 from ..hashing import random_flows, seed_of
-from ..packets import IP, TCP, UDP, Ether, compare, frame
+from ..packets import IP, TCP, UDP, Ether, IPv6, compare, frame
 from ..program import Program, Run
-from ..topologies import VIP
-from . import TX, Wrong
+from ..topologies import VIP, VIP6
+from . import TX, Wrong, expect
 
 # As topologies.balanced() has them.
 LB = "02:00:00:00:03:00"
@@ -34,7 +34,11 @@ ABOVE = (
     "A server takes the packet for its own, and answers the client, because nothing above Ethernet "
     "has changed."
 )
-BACK = "A switch does not send a frame back to the port that it came from."
+BACK = (
+    "A switch does not send a frame back to the port that it came from. How do you ask whether the "
+    "owner is this very server? (== of two arrays compares where they lie, not what is in them.)"
+)
+BORN = ("00:16:3e:12:34:56", "3c:7c:3f:9a:0d:b2", "d4:5d:64:c1:e7:08")  # no byte like another's
 FROM_ROUTER = "The switch would learn that the router is at this server's port."
 GROUP = "The lowest bit of its first byte is set: that is the address of a group, and nobody's own."
 
@@ -55,7 +59,7 @@ def tell(program: Program, *servers: str, own: str = LB, key: tuple[int, int] = 
     program["settings"][0] = {
         "key": {"word": list(key)},
         "vip": ip_address(VIP).packed,
-        "vip6": bytes(16),
+        "vip6": ip_address(VIP6).packed,
         "mac": raw(own),
         "servers": len(servers),
     }
@@ -95,6 +99,31 @@ def one_flow() -> NDArray[np.void]:
 def datagram(sport: int = 40_000) -> Packet:
     """A UDP datagram from a client to the VIP."""
     return Ether(dst=LB, src=CLIENT) / IP(dst=VIP) / UDP(sport=sport, dport=53) / b"question"
+
+
+def over_ipv6(sport: int = 40_000, src: str = "2001:db8::1", flags: str = "A") -> Packet:
+    """A TCP segment from a client to the VIP, over IPv6."""
+    header = IPv6(src=src, dst=VIP6)
+    return Ether(dst=LB, src=CLIENT) / header / TCP(sport=sport, dport=80, flags=flags)
+
+
+def to_another(program: Program, place: int, packet: Packet, think: str) -> None:
+    """Run a program with MAC addresses in its maps as devices are born with.
+
+    Args:
+        program: the reader's.
+        place: of the server that owns the packet.
+        packet: for the VIP.
+        think: the thought for those whose program does not send it there.
+    """
+    server, own, client = BORN
+    program["settings"][0] = program["settings"][0] | {"mac": raw(own)}
+    program["servers"][place] = {"seed": int(seed_of("s1")), "mac": raw(server)}
+    packet.dst, packet.src = own, client
+    after = frame(packet)
+    after = raw(server) + raw(own) + after[12:]
+    what = f"TCP for the VIP, lb being {own} and the server {server}"
+    expect(program, what, packet, TX, think, after)
 
 
 def handed(program: Program, what: str, packet: Packet | bytes, think: str) -> str:

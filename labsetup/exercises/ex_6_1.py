@@ -5,15 +5,16 @@ from unittest.mock import patch
 
 import numpy as np
 
-from ..hashing import flow_hash, random_flows, unevenness
+from ..hashing import flow_hash, mixed, random_flows, seed_of, unevenness
 from . import Wrong
 
 TITLE = "A meeting without a word"
 TEXT = """
 **Choose a server for a flow**, so that a server that leaves moves its own flows and no other.
 
-`flow` is the hash of a five-tuple, 64 bits; `servers` is a list of names, in whatever order. Return
-one of the names. `mixed` stirs a number, and `seed_of` gives a server's own, as above.
+`flow` is the hash of a five-tuple, 64 bits; `servers` is a list of names, in whatever order, and
+stays as it is. Return one of the names. `mixed` stirs a number, and `seed_of` gives a server's own,
+as above.
 """
 NAME = "choose"
 STARTER = """from labsetup import mixed, seed_of
@@ -67,8 +68,25 @@ NEAR_MISSES = {
         "moved though their server is still there",
     ),
     "a score that does not know the flow": ([(SCORE, "seed_of(name)")], "Is the score one of both"),
-    "a score that does not know the server": ([(SCORE, "mixed(flow)")], "another order"),
+    "a score that does not know the server": ([(SCORE, "mixed(flow)")], "Is the score one of both"),
     "not stirred together": ([(SCORE, "mixed(flow) ^ seed_of(name)")], "and not evenly"),
+    "each stirred, and then put together": (
+        [(SCORE, "mixed(flow) ^ mixed(seed_of(name))")], "s3 leaves: the flows of those that stay",
+    ),
+    "cut short, as for printing": (
+        [(SCORE, "int(mixed(flow ^ seed_of(name))) >> 54")], "where two scores are alike",
+    ),
+    "cut very short": (
+        [(SCORE, "int(mixed(flow ^ seed_of(name))) >> 60")], "where two scores are alike",
+    ),
+    "the list put in order": (
+        [("    return max", "    servers.sort(key=score)\n    return max")], "its caller's",
+    ),
+    "the best taken out of the list": (
+        [("    return max(servers, key=score)",
+          "    best = max(servers, key=score)\n    servers.remove(best)\n    return best")],
+        "its caller's",
+    ),
     "added, not stirred": ([(SCORE, "int(flow) + int(seed_of(name))")], "Is the score one of both"),
     "its score, not its name": ([("max(servers, key=score)", "max(map(score, servers))")],
                                 "a name from the list"),
@@ -86,6 +104,10 @@ NEAR_MISSES = {
     ),
 }  # fmt: skip
 ALTERNATIVES = {
+    "all in order, of which the first is taken": [
+        ("max(servers, key=score)", "sorted(servers, key=score, reverse=True)[0]"),
+    ],
+    "as a share of one": [(SCORE, "int(mixed(flow ^ seed_of(name))) / 2**64")],
     "the lowest score": [("max(servers", "min(servers")],
     "a loop": """from labsetup import mixed, seed_of
 
@@ -130,6 +152,10 @@ PLACE = "Where does a server's number come from: its name, or its place in the l
 NEW = "A new server may take flows to itself. Why do others move?"
 BOTH = "All flows meet at one server. Is the score one of both, the flow and the server?"
 STIRRED = "A few bits decide, and not evenly. What is stirred, and when?"
+TIED = "The order has a say where two scores are alike. How many different ones can yours be?"
+YOURS = (
+    "The list is its caller's, who needs it for the next flow. Can you do without a change to it?"
+)
 
 SALT = "Python's hash() of a str is another in each process. Two load balancers have to agree."
 
@@ -152,12 +178,16 @@ def another_process():
 def check(choose):
     hashes = flow_hash(random_flows(FLOWS), key=(6, 1))
 
-    def chosen(servers):
-        names = [choose(flow, list(servers)) for flow in hashes]
-        for name in names:
+    def chosen(servers, flows=hashes):
+        names = []
+        for flow in flows:
+            name = choose(flow, given := list(servers))
             if not (isinstance(name, str) and name in servers):
                 think = "What does your function return, and is it one of the servers?"
                 raise Wrong(f"a flow, and {servers}", "a name from the list", repr(name), think)
+            if given != servers:
+                raise Wrong(f"a flow, and {servers}", "the list stays as it is", f"{given}", YOURS)
+            names.append(name)
         return np.array(names)
 
     before = chosen(SERVERS)
@@ -166,17 +196,20 @@ def check(choose):
         think = "Packets of one connection have the same hash. What else is there in your choice?"
         raise Wrong(f"{every}, twice", "the same server", f"another one for {changed}", think)
     for gone, think in (("s5", COUNT), ("s3", PLACE), ("s1", PLACE)):
-        after = chosen([name for name in SERVERS if name != gone])
+        rest = [name for name in SERVERS if name != gone]
+        after = chosen(rest)
         nothing(f"{FLOWS} flows; {gone} leaves", (after != before) & (before != gone), think)
+        if len(set(before)) > 1:
+            fair(f"{FLOWS} flows; {gone} leaves: the flows of those that stay", after, rest)
     after = chosen(["s0", *SERVERS])
     nothing(f"{FLOWS} flows; s0 comes", (after != before) & (after != "s0"), NEW)
-    after = chosen(SERVERS[::-1])
-    nothing(f"{FLOWS} flows; the same servers in another order", after != before, PLACE)
-    busiest = unevenness(before, SERVERS)
-    if busiest > 1.5:
-        happened = f"the busiest has {busiest:.1f} times its share"
-        think = BOTH if len(set(before)) == 1 else STIRRED
-        raise Wrong(every, "about as many flows for each", happened, think)
+    fair(every, before, SERVERS)
+    close = alike()
+    moved = np.concatenate([
+        chosen(SERVERS[::-1]) != before, chosen(SERVERS[::-1], close) != chosen(SERVERS, close),
+    ])  # fmt: skip
+    think = TIED if moved.mean() < 0.5 else PLACE
+    nothing(f"{len(moved)} flows; the same servers in another order", moved, think)
 
     with another_process():
         changed = int((chosen(SERVERS) != before).sum())
@@ -190,3 +223,22 @@ def nothing(sent, moved, think):
     if moved.any():
         happened = f"{moved.sum()} moved though their server is still there"
         raise Wrong(sent, "nobody moves for nothing", happened, think)
+
+
+def fair(sent, names, servers):
+    """Refuse an answer that gives a server far more than its share, or far less."""
+    counts = [int((names == name).sum()) for name in servers]
+    if unevenness(names, servers) <= 1.5 and min(counts) >= len(names) / len(servers) / 2:
+        return
+    found = ", ".join(f"{name} {count}" for name, count in zip(servers, counts, strict=True))
+    raise Wrong(
+        sent, "about as many for each", found, BOTH if max(counts) == len(names) else STIRRED
+    )
+
+
+def alike():
+    """Flows whose two highest, or two lowest, scores are nearly one number."""
+    many = flow_hash(random_flows(100_000, seed=61))
+    scores = np.sort([mixed(many ^ seed_of(name)) for name in SERVERS], axis=0)
+    near = [np.argsort(high - low)[:20] for low, high in (scores[:2], scores[-2:])]
+    return many[np.concatenate(near)]

@@ -7,11 +7,11 @@ from . import Wrong
 
 TITLE = "As strong as two"
 TEXT = """
-`weights` says how strong each server is, in whole numbers: `{"s1": 1, "s2": 1, "s3": 2}`. **Choose
-a server for a flow so that its share is its weight's**: here a quarter, a quarter, a half.
+`weights` says how strong each server is, in whole numbers from 1: `{"s1": 1, "s2": 1, "s3": 2}`.
+**Choose a server for a flow so that its share is its weight's**: here a quarter, a quarter, a half.
 
 Still nobody moves who need not. When a weight rises, flows move to that server and nowhere else.
-(`rendezvous` has a formula for any weight; whole numbers need none.)
+(`rendezvous`, in `labsetup/hashing.py`, has a formula for any weight; whole numbers need none.)
 """
 NAME = "choose_weighted"
 STARTER = """from labsetup import mixed, seed_of
@@ -82,8 +82,44 @@ NEAR_MISSES = {
                          "All have the same share"),
     "one turn too many": ([("range(weights[name])", "range(weights[name] + 1)")],
                           "less than its weight"),
+    "the formula, and its logarithm not below": (
+        """import math
+
+from labsetup import mixed, seed_of
+
+
+def choose_weighted(flow, weights):
+    def score(name):
+        u = (int(mixed(flow ^ seed_of(name))) + 0.5) / 2**64
+        return -math.log(u) * weights[name]
+
+    return max(weights, key=score)
+""",
+        "more than its",
+    ),
+    "a root of a number above 1": (
+        [(SCORES, f"int({ONE}) ** (1 / weights[name])")], "never wins",
+    ),
+    "copies whose names are alike": (
+        """from labsetup import mixed, seed_of
+
+
+def choose_weighted(flow, weights):
+    names = {f"{n}{i}": n for n in weights for i in range(weights[n])}
+    return names[max(names, key=lambda name: mixed(flow ^ seed_of(name)))]
+""",
+        "another order",
+    ),
+    "turns whose names are alike": ([("{name}/{turn}", "{name}{turn}")], "another order"),
 }  # fmt: skip
 ALTERNATIVES = {
+    "copies with names of their own": """from labsetup import mixed, seed_of
+
+
+def choose_weighted(flow, weights):
+    names = {f"{n}-{i}": n for n in weights for i in range(weights[n])}
+    return names[max(names, key=lambda name: mixed(flow ^ seed_of(name)))]
+""",
     "by a root": [(SCORES, f"(int({ONE}) / 2**64) ** (1 / weights[name])")],
     "by the formula": """import math
 
@@ -113,25 +149,30 @@ CASES = [  # weights, and those that come after them
     (LIGHT, LIGHT | {"s1": 2}),
     ({"s1": 3, "s2": 2, "s3": 1}, {"s1": 3, "s2": 2, "s3": 1, "s4": 2}),
 ]
+SHARES = (LIGHT, {"s1": 1, "s2": 5}, dict.fromkeys(("s1", "s2", "s3"), 3),
+          dict.fromkeys(("s1", "s2", "s3", "s4", "s5", "s6"), 1) | {"s7": 4})  # fmt: skip
+ALIKE = {"s11": 2, "s1": 12}  # s11's first two and s1's last two are easily one name
 MOVES = "Has every score stayed what it was, but for those of the one server?"
+ONE_NAME = "Two servers have one score, and the order decides. Can two of your names be the same?"
 RETURN = "What does your function return, and is it one of the servers?"
 
 
 def check(choose_weighted):
     hashes = flow_hash(random_flows(FLOWS), key=(6, 2))
 
-    def chosen(weights):
-        names = [choose_weighted(flow, dict(weights)) for flow in hashes]
+    def chosen(weights, flows=hashes):
+        names = [choose_weighted(flow, dict(weights)) for flow in flows]
         for name in names:
             if not (isinstance(name, str) and name in weights):
                 raise Wrong(f"weights {weights}", "a name of a server", repr(name), RETURN)
         return np.array(names)
 
-    for weights in (LIGHT, {"s1": 1, "s2": 5}, dict.fromkeys(("s1", "s2", "s3"), 3)):
+    for weights in SHARES:
         names = chosen(weights)
         wanted = {name: weight / sum(weights.values()) for name, weight in weights.items()}
         found = {name: float((names == name).mean()) for name in weights}
-        if any(abs(found[name] - wanted[name]) > 0.25 * wanted[name] for name in weights):
+        # What chance does, 4.5 standard deviations of it, is no fault of a hash.
+        if any(abs(found[n] - w) > 4.5 * (w * (1 - w) / FLOWS) ** 0.5 for n, w in wanted.items()):
             sent = f"{FLOWS} flows, weights {weights}"
             raise Wrong(sent, _shown(wanted), _shown(found), _thought(wanted, found))
     for weights, then in CASES:
@@ -141,10 +182,12 @@ def check(choose_weighted):
             happened = f"{stray} moved elsewhere"
             raise Wrong(f"weights {weights}, then {then}", f"who moves, moves to {gains}",
                         happened, MOVES)  # fmt: skip
-    same = chosen(dict(reversed(LIGHT.items())))
-    if (same != chosen(LIGHT)).any():
-        raise Wrong("the same weights in another order", "nobody moves",
-                    f"{(same != chosen(LIGHT)).sum()} moved elsewhere", MOVES)  # fmt: skip
+    for weights, think in ((LIGHT, MOVES), (ALIKE, ONE_NAME)):
+        some = hashes[:150]
+        moved = chosen(weights, some) != chosen(dict(reversed(weights.items())), some)
+        if moved.any():
+            raise Wrong(f"weights {weights}, and the same in another order", "nobody moves",
+                        f"{moved.sum()} moved elsewhere", think)  # fmt: skip
 
 
 def _shown(shares):
@@ -157,6 +200,10 @@ def _thought(wanted, found):
         return (
             "All have the same share. What does a weight change in a score? (A number of 64 bits "
             "wraps round when it is multiplied.)"
+        )
+    if found[strong] < 0.02:
+        return (
+            "The strong one never wins. What does its weight do to a large number, and to a small?"
         )
     if found[strong] > wanted[strong]:
         return "The strong one gets more than its weight. How likely is it to win, and why?"

@@ -81,11 +81,20 @@ NEAR_MISSES = {
     "modulo": (STARTER, "where nobody is"),
     "the place taken for the seed": ([("number ^ *seed", "number ^ place")], "to place 7"),
     "holes not seen": ([("!seed || !*seed", "!seed")], "where nobody is"),
-    "no further than the first hole": ([("			continue;", "			break;")], "leaves"),
+    "no further than the first hole": (
+        [("			continue;", "			break;")], "behind the hole",
+    ),
     "the best not kept": ([("			best = score;\n", "")], "times its share"),
     "not mixed": ([("mixed(number ^ *seed)", "number ^ *seed")], "times its share"),
     "mixed, but without the flow": (
         [("mixed(number ^ *seed)", "mixed(*seed)")], "times its share",
+    ),
+    "from the second place on": ([("u32 i = 0", "u32 i = 1")], "The place 0 gets none"),
+    "each stirred, and then put together": (
+        [("mixed(number ^ *seed)", "mixed(number) ^ mixed(*seed)")], "s3 leaves: the flows of",
+    ),
+    "the flow stirred alone": (
+        [("mixed(number ^ *seed)", "mixed(number) ^ *seed")], "What is stirred, and when",
     ),
     "half of the places": ([("i < 16", "i < 8")], "to place 15"),
     "one place too few": ([("i < 16", "i < 15")], "to place 15"),
@@ -126,6 +135,9 @@ LEFT = "Only its own flows have to move. Does the place of the others play a par
 HOLE = "Nothing is in that place of seeds: it is 0. Is that asked, and for each place?"
 FAR = "Does the loop come as far as the last place?"
 EVEN = "Is each score one of both, the flow and the server, and is the best of all kept?"
+STIRRED = "A few bits decide, and not evenly. What is stirred, and when?"
+NONE = "The place {} gets none. Does the loop come by each place, and is each score kept?"
+BEHIND = "Nobody behind the hole gets a flow any more. What does the loop do when it comes to one?"
 SEED = "The server is the same, with the same seed. Its place is no part of who it is."
 
 
@@ -151,16 +163,29 @@ def check(program):
         return np.array(result)
 
     before = chosen(SERVERS)
-    sent = f"{FLOWS} flows, servers in the places 0 to 4"
-    busiest = unevenness(before, list(SERVERS))
-    if busiest > 1.5:
-        happened = f"the busiest has {busiest:.1f} times its share"
-        raise Wrong(sent, "about as many flows for each", happened, EVEN)
+    _fair(f"{FLOWS} flows, servers in the places 0 to 4", before, SERVERS)
     for gone in ("s5", "s3", "s1"):
-        after = chosen({name: place for name, place in SERVERS.items() if name != gone})
-        _nothing(f"{FLOWS} flows; {gone} leaves", (after != before) & (before != gone), LEFT)
+        rest = {name: place for name, place in SERVERS.items() if name != gone}
+        after = chosen(rest)
+        behind = [name for name in rest if rest[name] > SERVERS[gone]]
+        think = BEHIND if behind and not np.isin(after, behind).any() else LEFT
+        _nothing(f"{FLOWS} flows; {gone} leaves", (after != before) & (before != gone), think)
+        _fair(f"{FLOWS} flows; {gone} leaves: the flows of those that stay", after, rest)
     _nothing("s3 moves to place 7", chosen(SERVERS | {"s3": 7}) != before, SEED)
     _nothing("s3 moves to place 15", chosen(SERVERS | {"s3": 15}) != before, FAR)
+
+
+def _fair(sent, names, places):
+    counts = {name: int((names == name).sum()) for name in places}
+    if unevenness(names, list(places)) > 1.5:
+        happened = f"the busiest has {unevenness(names, list(places)):.1f} times its share"
+        think = EVEN if len(set(names)) == 1 else STIRRED
+        raise Wrong(sent, "about as many flows for each", happened, think)
+    least = min(counts, key=counts.get)
+    if counts[least] < len(names) / len(places) / 2:
+        happened = f"{least}, in place {places[least]}, has {counts[least]}"
+        think = NONE.format(places[least]) if not counts[least] else STIRRED
+        raise Wrong(sent, "about as many flows for each", happened, think)
 
 
 def _nothing(sent, moved, think):

@@ -3,7 +3,17 @@
 from ..packets import ARP, Ether, frame
 from ..topologies import VIP
 from . import PASS, equal, expect
-from .balancing import BROADCAST, CLIENT, datagram, handed, others, tell, to_vip
+from .balancing import (
+    BROADCAST,
+    CLIENT,
+    datagram,
+    handed,
+    others,
+    over_ipv6,
+    tell,
+    to_another,
+    to_vip,
+)
 
 TITLE = "Two addresses"
 TEXT = """
@@ -97,7 +107,17 @@ NEAR_MISSES = {
         [("!for_vip(&pkt, config)", "!for_vip(&pkt, config) || pkt.protocol != IPPROTO_TCP")],
         "whatever it carries",
     ),
-}
+    "one byte too few": (
+        [(FROM, "__builtin_memcpy(pkt.eth->h_source, config->mac, 5);"),
+         (TO, "__builtin_memcpy(pkt.eth->h_dest, server->mac, 5);")],
+        "How long is a MAC address",
+    ),
+    "only IPv4": (
+        [("	__builtin_memcpy(pkt.eth->h_dest", "	if (!pkt.ip)\n		return XDP_PASS;\n"
+          "	__builtin_memcpy(pkt.eth->h_dest")],
+        "over IPv6",
+    ),
+}  # fmt: skip
 ALTERNATIVES = {
     "byte by byte": """#include "balance.h"
 
@@ -110,14 +130,13 @@ int relay(struct xdp_md *ctx)
 	int zero = 0;
 	struct config *us = settings.lookup(&zero);
 	struct server *them = servers.lookup(&zero);
+	struct packet pkt;
 
+	parse(ctx, &pkt);
 	if (!us || !them || (void *)(byte + 34) > (void *)(long)ctx->data_end)
 		return XDP_PASS;
-	if (byte[12] != 8 || byte[13] != 0 || *(u32 *)(byte + 30) != us->vip)
+	if (!for_vip(&pkt, us))
 		return XDP_PASS;
-	for (int i = 0; i < 6; i++)
-		if (byte[i] != us->mac[i])
-			return XDP_PASS;
 	for (int i = 0; i < 6; i++) {
 		byte[i] = them->mac[i];
 		byte[6 + i] = us->mac[i];
@@ -136,6 +155,8 @@ int relay(struct xdp_md *ctx)
 SENDS = "It is for the VIP and came to lb: it goes on to the server, by the way that it came."
 OURS = "That is no business of the balancer's."
 WHO = "The map says who the server is, and may say another tomorrow."
+WHOLE = "Some bytes of an address were not copied. How long is a MAC address?"
+SIX = "for_vip() lets it through. It is for the VIP, over IPv6, and its server waits for it."
 CUT = "There is no whole IPv4 header in it: leave it to the stack."
 
 
@@ -143,6 +164,9 @@ def check(program):
     tell(program, "s3")
     to = handed(program, "TCP for the VIP", to_vip(), SENDS)
     equal("TCP for the VIP", "handed to", "s3", to, WHO)
+    to_another(program, 0, to_vip(), WHOLE)
+    tell(program, "s3")
+    handed(program, "TCP for the VIP, over IPv6", over_ipv6(), SIX)
     for what, packet in others().items():
         expect(program, what, packet, PASS, OURS)
     question = Ether(dst=BROADCAST, src=CLIENT) / ARP(pdst=VIP)

@@ -2,11 +2,12 @@
 
 from ..hosts import cpus
 from . import PASS, Wrong, expect, summed
-from .balancing import SERVERS, handed, others, tell, to_vip
+from .balancing import SERVERS, handed, others, tell, to_another, to_vip
 
 TITLE = "Who got how many"
 TEXT = """
-All is well, and nobody is being balanced: you would notice if the balancer said whom it serves.
+When one server had everything, the network looked well. With a count for each server you would have
+seen it.
 
 **Count the packets that are handed to each server**, in its place of `handed`. What goes on to the
 stack is handed to nobody; so is a packet whose place is empty, that is, has a MAC address of zeros.
@@ -81,6 +82,18 @@ NEAR_MISSES = {
          ("count && verdict == XDP_TX", "count")],
         "handed to nobody",
     ),
+    "update() for an addition": (
+        [("	u64 *count = handed.lookup(&place);", "	u64 one = 1;"),
+         ("	if (count && verdict == XDP_TX)\n		*count += 1;",
+          "	if (verdict == XDP_TX)\n		handed.update(&place, &one);")],
+        "What does update() do with the old one",
+    ),
+    "the first byte taken for all": (
+        [("	u64 *count = handed.lookup(&place);", "	struct server *server = "
+          "servers.lookup(&place);\n	u64 *count = handed.lookup(&place);"),
+         ("count && verdict == XDP_TX", "count && server && server->mac[0]")],
+        "begins with 00",
+    ),
     "bytes": ([(COUNT, "*count += ctx->data_end - ctx->data;")], "more than one"),
     "in a variable of its own": ([(COUNT, "{ u64 sum = *count; sum++; }")], "handed is empty"),
     "by the hash, not by the place": (
@@ -114,6 +127,7 @@ ALTERNATIVES = {
     ],
 }  # fmt: skip
 
+ZEROS = "Somebody is there: not all six bytes of its address are 0. How many do you look at?"
 SENDS = "It goes to a server, as before. Counting changes nothing."
 
 
@@ -124,7 +138,9 @@ def check(program):
     def compared(sent, think=""):
         found = {k: summed(v) for k, v in program["handed"].items() if summed(v)}
         if found != right:
-            raise Wrong(sent, _shown(right), _shown(found), think or _thought(right, found))
+            copies = [max(v) if isinstance(v, tuple) else v for v in program["handed"].values()]
+            thought = think or _thought(right, found, max(copies, default=0))
+            raise Wrong(sent, _shown(right), _shown(found), thought)
 
     def count(packet, times=1):
         place = names.index(handed(program, "TCP for the VIP", packet, SENDS))
@@ -146,6 +162,10 @@ def check(program):
         program, "TCP for the VIP, where nobody is", to_vip(sport), PASS, "Leave it to the stack."
     )
     compared("a packet whose place is empty", "It went on to the stack: nobody is there to get it.")
+    place = names.index("s2")
+    right[place] += 1
+    to_another(program, place, to_vip(sport), SENDS)
+    compared("a packet for a server whose MAC address begins with 00", ZEROS)
 
 
 def _shown(counts):
@@ -154,12 +174,15 @@ def _shown(counts):
     return ", ".join(f"handed[{place}] {count}" for place, count in sorted(counts.items()))
 
 
-def _thought(right, found):
+def _thought(right, found, most):
+    """What to think about, most being the highest count that one CPU has made."""
     if not found:
         return "Nothing was counted. Look it up, check the pointer, add to what it points to."
     if sum(found.values()) > sum(right.values()):
         return "It adds more than one for a packet."
     if sum(found.values()) < sum(right.values()):
+        if found.keys() == right.keys() and most == 1:
+            return "No CPU has counted beyond 1. What does update() do with the old one?"
         return "A packet is missing. With which key do you look up?"
     if len(right) > len(found):
         return "Several servers have one count, as their sum. What tells them apart?"

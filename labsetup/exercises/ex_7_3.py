@@ -3,7 +3,7 @@
 from ..packets import ICMP, IP, TCP, Ether, Raw
 from ..topologies import VIP
 from . import PASS, Wrong, equal, expect
-from .balancing import CLIENT, LB, SERVERS, handed, others, rows_of, tell, to_vip
+from .balancing import CLIENT, LB, SERVERS, handed, others, raw, rows_of, tell, to_vip
 
 TITLE = "Try it first"
 TEXT = """
@@ -12,6 +12,8 @@ wrong? You want to try it before everybody gets it.
 
 **Let the connections of one client, 192.0.2.99, go by the table that is not active**, errors about
 them included. All others go by the active one, whichever of the two that is.
+
+`flow` is a `struct five_tuple`. In `bpf/hash.h`, `put_ip()` shows where an IPv4 address lies in it.
 """
 NAME = "try_first"
 STARTER = """#include "balance.h"
@@ -45,8 +47,8 @@ int try_first(struct xdp_md *ctx)
 """
 STARTER_SAYS = "by the table that everybody has"
 HINTS = (
-    "which points into the map. Take a number of your own, and leave the map's alone. Which number "
-    "has the table that is not active?",
+    "The pointer named which leads into the map. Take a number of your own, and leave the map's "
+    "alone. Which number has the table that is not active?",
     "An error comes from a router, and its own source says nothing. flow_of() has found out whose "
     "connection it is about.",
     "flow.source[1] >> 32, as a u32, is the client's IPv4 address. If it is TESTER, the number is "
@@ -75,7 +77,16 @@ SOURCE = "(u32)(flow.source[1] >> 32) == TESTER"
 NUMBER = "number = 1 - number;"
 NEAR_MISSES = {
     "the address in host byte order": ([("htonl(0xc0000263)", "0xc0000263")],
-                                       "by the table that everybody has"),
+                                       "It takes 99.2.0.192 for the tester"),
+    "turned round twice": ([("== TESTER", "== htonl(TESTER)")],
+                           "It takes 99.2.0.192 for the tester"),
+    "both halves of the word": ([(SOURCE, "flow.source[1] == TESTER")], "which half of it"),
+    "the other half of the word": ([(SOURCE, "(u32)flow.source[1] == TESTER")], "which half of it"),
+    "the other word": ([(SOURCE, "flow.source[0] >> 32 == TESTER")], "which half of it"),
+    "the packet's own source, and all ICMP": (
+        [(SOURCE, "pkt.ip && (pkt.ip->saddr == TESTER || pkt.ip->protocol == IPPROTO_ICMP)")],
+        "an ICMP error about a connection of 192.0.2.1's",
+    ),
     "the packet's own source": (
         [(SOURCE, "pkt.ip && pkt.ip->saddr == TESTER")], "an ICMP error about",
     ),
@@ -94,7 +105,7 @@ NEAR_MISSES = {
                                         "tables[1] being active"),
     "handed on by the table's number": (
         [("u32 place = owner(table, hash(&flow, &config->key));", "u32 place = number;")],
-        "handed to s2",
+        "or one of its rows",
     ),
 }  # fmt: skip
 ALTERNATIVES = {
@@ -113,10 +124,16 @@ ALTERNATIVES = {
     ],
 }  # fmt: skip
 
-TESTER = "192.0.2.99"
+TESTER, MIRRORED = "192.0.2.99", "99.2.0.192"
 OLD, NEW = ("s1", "s2"), ("s4", "s5")
 SENDS = "It is for the VIP and came to lb, so it goes to a server. Tables have the numbers 0 and 1."
 WHOSE = "Whose connection does the program take it for, and which table has it looked in?"
+TURNED = "It takes {} for the tester. In which order are the bytes of TESTER, and those of flow?"
+NOBODY = (
+    "Nobody is taken for the tester. In which word of flow.source is the client's address, and in "
+    "which half of it? put_ip() in hash.h says so."
+)
+NUMBERED = "The tester is known. What names the server: a table's number, or one of its rows?"
 WRITTEN = "One client's packets must change nothing for others. What does the program write to?"
 QUOTES = "The error comes from a router. Whose connection is it about?"
 ROW = "The table is the right one. A row of it names the server."
@@ -142,27 +159,44 @@ def _try(program, active, everybody, tried):
         if to not in wanted:
             found = next((words for servers, words in table.items() if to in servers), "neither")
             raise Wrong(f"{what}, {state}", f"handed to {' or '.join(wanted)}",
-                        f"handed to {to}, by {found}", think)  # fmt: skip
+                        f"handed to {to}, by {found}",
+                        think() if callable(think) else think)  # fmt: skip
         return to
+
+    def unseen():
+        """Why the tester may go by the table that everybody has."""
+        ways = [{program.run(to_vip(port, src=client)).after[:6] for port in ports}
+                for client in (TESTER, "192.0.2.1")]  # fmt: skip
+        if ways[0] != ways[1]:
+            return NUMBERED
+        run = program.run(to_vip(src=MIRRORED))
+        if any(run.after.startswith(raw(SERVERS[name])) for name in tried):
+            return TURNED.format(MIRRORED)
+        return WHOSE if active else NOBODY  # for it was seen while the other was active
+
+    def error(client, port):
+        quoted = IP(src=VIP, dst=client) / TCP(sport=80, dport=port)
+        head = Ether(dst=LB, src=CLIENT) / IP(src="203.0.113.9", dst=VIP) / ICMP(type=3, code=4)
+        return head / Raw(bytes(quoted))
 
     ports = range(40_000, 40_020)
     at = {}
     for port in ports:
         goes("a packet from 192.0.2.1", to_vip(port), everybody, WHOSE)
         what = f"a packet from {TESTER}"
-        at[port] = goes(what, to_vip(port, src=TESTER), tried, WHOSE)
+        at[port] = goes(what, to_vip(port, src=TESTER), tried, unseen)
         what = f"a packet from 192.0.2.1, right after one from {TESTER}"
         think = WRITTEN if program["active"][0] != active else WHOSE
         goes(what, to_vip(port), everybody, think)
     equal(f"20 connections of {TESTER}'s, {state}", "servers that have some:", 2,
           len(set(at.values())), ROW)  # fmt: skip
-    for other in ("192.0.2.98", "192.0.3.99", "99.2.0.192", "192.0.2.1"):
+    for other in ("192.0.2.98", "192.0.3.99", MIRRORED, "192.0.2.1"):
         goes(f"a packet from {other}", to_vip(src=other), everybody, WHOSE)
     for port in ports:
-        quoted = IP(src=VIP, dst=TESTER) / TCP(sport=80, dport=port)
-        error = Ether(dst=LB, src=CLIENT) / IP(src="203.0.113.9", dst=VIP) / ICMP(type=3, code=4)
         what = f"an ICMP error about a connection of {TESTER}'s"
-        to = goes(what, error / Raw(bytes(quoted)), tried, QUOTES)
+        to = goes(what, error(TESTER, port), tried, QUOTES)
         equal(what, "handed to", at[port], to, QUOTES)
+        what = "an ICMP error about a connection of 192.0.2.1's"
+        goes(what, error("192.0.2.1", port), everybody, QUOTES)
     for what, packet in others().items():
         expect(program, what, packet, PASS, "That is no business of the balancer's.")

@@ -4,26 +4,40 @@ from collections import Counter
 
 import numpy as np
 
-from ..balancer import Balancer
+from ..balancer import NOBODY, ROWS, Balancer, rows
 from ..flows import Connections
-from ..hashing import random_flows
-from ..packets import ARP, ICMP, IP, TCP, Ether, Raw, segments
+from ..hashing import random_flows, seed_of
+from ..packets import ARP, ICMP, IP, TCP, Ether, IPv6, Raw, segments
 from ..program import SOURCES
-from ..topologies import VIP, balanced
-from . import PASS, Wrong, equal, expect
-from .balancing import BROADCAST, CLIENT, KEY, LB, datagram, handed, others, to_vip
+from ..sandbox import LabError
+from ..topologies import VIP, VIP6, balanced
+from . import PASS, TX, Wrong, equal, expect
+from .balancing import (
+    BROADCAST,
+    CLIENT,
+    KEY,
+    LB,
+    datagram,
+    handed,
+    others,
+    over_ipv6,
+    raw,
+    to_vip,
+)
 
 TITLE = "From an empty file"
 TEXT = """
-**Write the balancer.** What came to lb for the VIP goes to a server; all else to the stack.
+**Write the balancer.** What came to lb for the VIP, IPv4 or IPv6, goes to a server; the rest, and
+what finds none, to the stack.
 
-- The packets of a connection go to one server, and so do errors about it.
+- A connection's packets, and errors about it, go to one server.
 - Fragments of a packet stay together.
 - Each server gets its share.
-- When a server leaves, only its own connections move.
+- When one leaves, only its own connections move.
+- The key in `settings` has a say.
 
-`Balancer` fills the maps `settings` and `servers`, and also `tables` and `active` if your program
-has them; see the lesson, and `balance.h`. How you choose is up to you; 64 servers are enough.
+`Balancer` fills the maps `settings` and `servers`; `tables` and `active`, if you have both
+(`balance.h`). Choose as you like, among 16 servers at most.
 """
 NAME = "my_balancer"
 STARTER = """/* your balancer */
@@ -99,14 +113,14 @@ int my_balancer(struct xdp_md *ctx)
 	parse(ctx, &pkt);
 	int first = 0;
 	struct config *config = settings.lookup(&first);
-	if (!config || !for_vip(&pkt, config))
+	if (!config || !config->servers || !for_vip(&pkt, config))
 		return XDP_PASS;
 
 	struct five_tuple flow;
 	flow_of(&pkt, &flow);
 	u64 number = hash(&flow, &config->key);
 	u32 best = 0, winner = 0;
-	for (u32 i = 0; i < 8 && i < config->servers; i++) {
+	for (u32 i = 0; i < 16 && i < config->servers; i++) {
 		u32 place = i;
 		struct server *server = servers.lookup(&place);
 		if (!server)
@@ -133,7 +147,61 @@ NEAR_MISSES = {
     ),
     "all to one server": ([(PLACE, "u32 place = 0;")], "s1 1000"),
     "always the first of the two tables": (
-        [("tables.lookup(which)", "tables.lookup(&first)")], "s1 1000",
+        [("tables.lookup(which)", "tables.lookup(&first)")], "Which of the two tables",
+    ),
+    "only one table": (
+        [("BPF_ARRAY(active, u32, 1);\n", ""), ("	u32 *which = active.lookup(&first);\n", ""),
+         ("which ? tables.lookup(which) : NULL", "tables.lookup(&first)")],
+        "How does it know",
+    ),
+    "bytes for rows": (
+        [("owner(table, hash(&flow, &config->key))",
+          "table->rows[hash(&flow, &config->key) % 65536]")],
+        "a row is a u16",
+    ),
+    "modulo of an owner": (
+        [("owner(table, hash(&flow, &config->key))",
+          "owner(table, hash(&flow, &config->key)) % 3")],
+        "a row is a u16",
+    ),
+    "a memory that a SYN does not end": (
+        [("BPF_ARRAY(active, u32, 1);",
+          "BPF_ARRAY(active, u32, 1);\nBPF_HASH(memory, struct five_tuple, u32);"),
+         (PLACE, f"{PLACE}\n	u32 *known = memory.lookup(&flow);\n	if (known)\n"
+                 "		place = *known;\n	else\n		memory.update(&flow, &place);")],
+        "A SYN begins a new connection",
+    ),
+    "IPv4 alone": (
+        [("	u32 *which =", "	if (!pkt.ip)\n		return XDP_PASS;\n	u32 *which =")],
+        "over IPv6",
+    ),
+    "errors over IPv4 alone": (
+        [(FLOW, "	if (pkt.protocol == IPPROTO_ICMP)\n		flow_of(&pkt, &flow);\n"
+                "	else\n		five_tuple(&pkt, &flow);\n")],
+        "an ICMPv6 error about",
+    ),
+    "a loop for five": (
+        BY_INDEX.replace("SEED", "server->seed").replace("i < 16", "i < 5"), "16 servers",
+    ),
+    "room for five": ([("struct server, 1024", "struct server, 5")], "16 servers"),
+    "a byte too few of an address": (
+        [("h_dest, server->mac, ETH_ALEN", "h_dest, server->mac, 5")], "how many are there",
+    ),
+    "a key of its own": (
+        [(PLACE, "struct hash_key key = {{2024, 204}};\n	u32 place = owner(table, "
+                 "hash(&flow, &key));")],
+        "another key",
+    ),
+    "zeros taken for an address": ([("!is_there(server)", "!server")], "nobody is in their places"),
+    "dropped where nobody is": (
+        [("	if (!is_there(server))\n		return XDP_PASS;",
+          "	if (!is_there(server))\n		return XDP_DROP;")],
+        "nobody is in their places",
+    ),
+    "dropped where no row has an owner": (
+        [("	if (!is_there(server))\n", "	if (place == 0xffff)\n		return XDP_DROP;\n"
+          "	if (!is_there(server))\n")],
+        "no server at all",
     ),
     "the client's address alone": (
         [(FLOW, f"{FLOW}	flow.source_port = 0;\n")], "one client",
@@ -190,13 +258,31 @@ SENDS = "It is for the VIP and came to lb, so it goes to a server."
 OURS = "That is for the stack."
 ONE = "A connection's packets must all be at one server. What is the same in each of them?"
 QUOTES = "The error's own addresses say nothing. It quotes the packet that it is about."
+TABLE = "Which of the two tables have you read, and which one is in use?"
+ACTIVE = "Two tables: one in use, one that is being filled. How does it know which is which?"
+ROW = (
+    "Each server has its share of the rows, and a row is a u16. What becomes of it, from the table "
+    "to the map servers?"
+)
+NEWLY = (
+    "It is not in the table any more, nor in the list. A SYN begins a new connection: has anything "
+    "old answered for it?"
+)
+SIX = "for_vip() lets it through: it is for the VIP, over IPv6."
+ROOM = "For how many servers has your map room, and how many can be chosen?"
+WHOLE = "Nobody has this address. Which of its bytes are a server's, and how many are there?"
+AIMED = "Whoever reads your program knows the key. Balancer writes another one, into settings."
+EMPTY = "Nobody is there to get it. Six zeros are no address, and the stack is to decide."
 SHARE = "Which of them are told apart by what you hash, and which are not?"
 MOVED = "They had a server in the best of health, and have lost it. What does a choice depend on?"
 FRAGMENTS = "Only the first fragment has ports. What have both?"
 
 
 def check(program):
-    net = balanced()
+    if "tables" in program.maps and "active" not in program.maps:
+        raise Wrong("Balancer(net, my_balancer)", "a map active beside the map tables",
+                    f"its maps are {', '.join(program.maps)}", ACTIVE)  # fmt: skip
+    net = balanced(ipv6=True)
     balancer = Balancer(net, program, KEY)
     _one_connection(program)
     for what, packet in others().items():
@@ -205,7 +291,7 @@ def check(program):
     expect(program, "a question for the VIP's MAC address", question, PASS, OURS)
     flows = random_flows(1000, clients="203.0.113.0/24")
     clients = _frames(net, flows)
-    before = _fair(program, "1,000 connections", clients)
+    before = _fair(program, "1,000 connections", clients, _uneven)
     one, other = flows[:500].copy(), flows[:500].copy()
     one["source"], other["ports"] = flows["source"][0], flows["ports"][0]
     numbers = np.arange(500)
@@ -220,12 +306,14 @@ def check(program):
     moved = int((np.array(before) != np.array(after))[stayed].sum())
     equal("s3 leaves", "connections of the others that move:", 0, moved, MOVED)
     equal("s3 leaves", "connections that are still handed to it:", 0, after.count("s3"),
-          "It is not in the table any more, nor in the list.")  # fmt: skip
+          NEWLY)  # fmt: skip
     balancer.use("s1", "s2", "s3", "s4", "s5")
     equal("s3 is back", "connections that are where they were:", 1000,
           sum(a == b for a, b in zip(before, _servers(program, clients), strict=True)),
           "The same servers, the same choice: what else does yours depend on?")  # fmt: skip
+    _another_key(program, clients, before)
     _really(net, balancer)
+    _many(program, _frames(net, random_flows(400, seed=76)))
 
 
 def _one_connection(program):
@@ -249,14 +337,70 @@ def _servers(program, clients):
     return [handed(program, "a SYN", one, SENDS) for one in clients]
 
 
-def _fair(program, what, clients):
+def _fair(program, what, clients, why=lambda *_: SHARE):
     at = _servers(program, clients)
     counts = Counter({f"s{n}": 0 for n in range(1, 6)}) + Counter(at)
     share = len(clients) / 5
     if not all(0.6 * share <= counts[f"s{n}"] <= 1.5 * share for n in range(1, 6)):
         found = ", ".join(f"s{n} {counts[f's{n}']}" for n in range(1, 6))
-        raise Wrong(what, f"about {share:.0f} at each server", found, SHARE)
+        raise Wrong(what, f"about {share:.0f} at each server", found, why(program, clients))
     return at
+
+
+def _uneven(program, clients):
+    """Why connections of all kinds are not spread evenly."""
+    if "tables" not in program.maps:
+        return SHARE
+    before = [program.run(one).after[:6] for one in clients[:50]]
+    unused = 1 - program["active"][0]
+    program["tables"][unused] = {"rows": np.full(ROWS, 1, np.uint16)}
+    if [program.run(one).after[:6] for one in clients[:50]] != before:
+        return TABLE
+    return ROW if len(set(before)) > 1 else SHARE
+
+
+def _another_key(program, clients, before):
+    settings = program["settings"][0]
+    program["settings"][0] = settings | {"key": {"word": [68, 76]}}
+    after = _servers(program, clients)
+    program["settings"][0] = settings
+    moved = sum(a != b for a, b in zip(before, after, strict=True))
+    if moved < 100:
+        raise Wrong("another key in settings, and 1,000 connections", "most at another server",
+                    f"{moved} at another server", AIMED)  # fmt: skip
+
+
+def _many(program, clients):
+    """With as many servers as are asked for, and then with nobody."""
+    names = tuple(f"server {place}" for place in range(16))
+    macs = [raw(f"3c:7c:3f:00:00:{place + 1:02x}") for place in range(16)]
+
+    def fill(servers, addresses, owners):
+        for place, (name, mac) in enumerate(zip(names, addresses, strict=True)):
+            program["servers"][place] = {"seed": int(seed_of(name)), "mac": mac}
+        program["settings"][0] = program["settings"][0] | {"servers": servers}
+        if "tables" in program.maps:
+            program["tables"][program["active"][0]] = {"rows": owners}
+
+    shares = rows(tuple(range(16)), names)
+    try:
+        fill(16, macs, shares)
+    except LabError as error:  # no such place
+        raise Wrong("16 servers", "room for them in the map servers", str(error), ROOM) from None
+    runs = [program.run(one) for one in clients]
+    some = {run.after[:6] for run in runs if run.verdict == TX}
+    if strange := some - set(macs) - {bytes(6)}:
+        raise Wrong("a SYN, and 16 servers", "XDP_TX, to one of 3c:7c:3f:00:00:01 to …:10",
+                    f"XDP_TX, to {min(strange).hex(':')}", WHOLE)  # fmt: skip
+    some -= {bytes(6)}
+    equal("400 SYNs, and 16 servers", "servers that get some:", 16, len(some), ROOM)
+    none = [bytes(6)] * 16
+    fill(16, none, shares)
+    for one in clients[:20]:
+        expect(program, "a SYN for one of 16 servers, and nobody is in their places", one, PASS,
+               EMPTY)  # fmt: skip
+    fill(0, none, np.full(ROWS, NOBODY, np.uint16))
+    expect(program, "a SYN, and no server at all", clients[0], PASS, EMPTY)
 
 
 def _what_else(program):
@@ -271,6 +415,15 @@ def _what_else(program):
         options = to_vip(port, options=b"\x01" * 4)
         to = handed(program, "a packet with IP options", options, SENDS)
         equal(f"a packet with IP options, of the connection at {at}", "handed to", at, to, ONE)
+    expect(program, "TCP for another IPv6 address", Ether(dst=LB) / IPv6(dst="2001:db8::9") / TCP(),
+           PASS, OURS)  # fmt: skip
+    for port in range(40_000, 40_010):
+        at = handed(program, "TCP for the VIP, over IPv6", over_ipv6(port), SIX)
+        quoted = bytes(IPv6(src=VIP6, dst="2001:db8::1") / TCP(sport=80, dport=port))
+        error = IPv6(src="2001:db8:9::9", dst=VIP6, nh=58) / Raw(b"\2" + bytes(7) + quoted)
+        what = f"an ICMPv6 error about a packet of the connection at {at}"
+        to = handed(program, what, Ether(dst=LB, src=CLIENT) / error, SIX)
+        equal(what, "handed to", at, to, QUOTES)
     for number in range(1, 11):
         ip = {"src": f"203.0.113.{number}", "dst": VIP, "proto": 17, "id": number}
         head = Ether(dst=LB, src=CLIENT)

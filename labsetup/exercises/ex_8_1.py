@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from ..sandbox import LabError
 from . import Wrong
 
 TITLE = "What the router moves"
@@ -11,11 +12,11 @@ two go at once, one comes in the middle, a router restarts and has them in anoth
 
 A router cuts the hash's range into equal pieces, one for each next hop, in the order of its list.
 **Return the share of flows that move**, a number from 0 to 1. `before` and `after` are lists of
-names.
+names. Work it out: the check has no network, and no router to ask.
 """
 NAME = "router_moves"
 STARTER = """def router_moves(before, after):
-    return len(set(before) - set(after)) / len(before)  # the least possible; your code
+    return len(set(before) - set(after)) / len(before)  # those of who goes; your code
 
 
 check("8.1")
@@ -92,6 +93,31 @@ NEAR_MISSES = {
 """,
         "s1 is taken out",
     ),
+    "the formula, once for each that goes": (
+        """def router_moves(before, after):
+    n = len(before)
+    ks = [k for k, name in enumerate(before, 1) if name not in after]
+    return sum((k * (k - 1) + (n - k) * (n - k + 1)) / (2 * n * (n - 1)) for k in ks)
+""",
+        "Fewer than must",
+    ),
+    "a router asked, which is not there": (
+        """from labsetup import LabError, ecmp, moved, next_hops, no_balancer, random_flows
+
+net = no_balancer()
+net.close()  # as for the check the network of a notebook is
+
+
+def router_moves(before, after):
+    flows = random_flows(1000, clients="203.0.113.0/24")
+    at = []
+    for names in (before, after):
+        ecmp(net, names)
+        at.append(next_hops(net, flows))
+    return moved(*at)
+""",
+        "without a network",
+    ),
     "nothing returned": ([("return 1 - stays", "print(1 - stays)")], "return"),
 }  # fmt: skip
 ALTERNATIVES = {
@@ -128,6 +154,7 @@ def router_moves(before, after):
 """,
 }
 
+ASKED = "The check runs your function without a network. How would you find it with pen and paper?"
 FOUR = ["s1", "s2", "s3", "s4"]
 CASES = {
     "s1 is taken out of four": (FOUR, FOUR[1:]),
@@ -155,10 +182,20 @@ def share(before, after):
     return float(1 - stays)
 
 
+def least(before, after):
+    """What must move, since each name has its share before and after."""
+    return 1 - len(set(before) & set(after)) * min(1 / len(before), 1 / len(after))
+
+
 def check(router_moves):
     for what, (before, after) in CASES.items():
-        right, found = share(before, after), router_moves(list(before), list(after))
         sent = f"{what}: {', '.join(before)} → {', '.join(after)}"
+        right = share(before, after)
+        try:
+            found = router_moves(list(before), list(after))
+        except LabError:  # whose words, that the host is gone, would send readers the wrong way
+            raise Wrong(sent, f"{right:.3f}", "it asks a network, and none is here",
+                        ASKED) from None  # fmt: skip
         if found is None:
             raise Wrong(sent, f"{right:.3f}", "None", "Does your function return the share?")
         if abs(found - right) <= 0.01:
@@ -168,8 +205,10 @@ def check(router_moves):
             think = "Is that in percent? The share is a number from 0 to 1."
         elif abs(found - (1 - right)) < 0.002:
             think = "Is that the share of those that stay?"
-        elif abs(found - len(set(before) - set(after)) / len(before)) < 0.002:
+        elif abs(found - least(before, after)) < 0.002:
             think = "That is the least possible. A router moves more: all borders move."
+        elif found < least(before, after):
+            think = "Fewer than must. Who moves when a piece gets shorter, for a new one?"
         elif abs(found - _modulo(before, after)) < 0.002:
             think = "That is what modulo moves. A router cuts the range into pieces."
         raise Wrong(sent, f"{right:.3f}", f"{found:.3f}", think)

@@ -95,6 +95,19 @@ NEAR_MISSES = {
     "every MAC address of the lab's kind": (
         [("pkt.eth->h_source[0] == 0x06", "pkt.eth->h_source[0] & 2")], "from the router",
     ),
+    "a bit of the first byte": (
+        [("h_source[0] == 0x06", "h_source[0] & 4"), ("h_source[0] = 0x06", "h_source[0] |= 4")],
+        "from the router 74:83:c2:00:00:01",
+    ),
+    "two bits of the first byte": (
+        [("pkt.eth->h_source[0] == 0x06", "(pkt.eth->h_source[0] & 6) == 6"),
+         ("pkt.eth->h_source[0] = 0x06", "pkt.eth->h_source[0] |= 4")],
+        "from the router 0e:00:00:00:00:01",
+    ),
+    "arrays compared by where they lie": (
+        [("same_mac(server->mac, config->mac)", "server->mac == config->mac")],
+        "compares where they lie",
+    ),
     "the address of a group": ([("h_source[0] == 0x06", "h_source[0] == 0x07"),
                                 ("h_source[0] = 0x06", "h_source[0] = 0x07")], "of a group"),
     "a mark on the router's address": (
@@ -162,7 +175,8 @@ def check(program):
             raise Wrong(sent, "XDP_PASS or XDP_TX", result.verdict, "It goes up, or on.")
         return sent, handed_on(result, sent, SERVERS[name]), result.after
 
-    routers = (ROUTER, "00:16:3e:12:34:56", "52:54:00:ab:cd:ef", "0a:00:00:00:00:01")
+    routers = (ROUTER, "00:16:3e:12:34:56", "52:54:00:ab:cd:ef", "0a:00:00:00:00:01",
+               "74:83:c2:00:00:01", "0e:00:00:00:00:01")  # fmt: skip
     sources = {}
     for mac in routers:
         fresh = to_vip(to=SERVERS["s1"])

@@ -94,7 +94,7 @@ NEAR_MISSES = {
         [(SKIP, "if (i && is_syn(&pkt))")], "and still no end",
     ),
     "the hops asked for, one too high": (
-        [("i < hops", "i <= hops")], "a SYN",
+        [("i < hops", "i <= hops")], "Which owner is the first to ask",
     ),
     "the second owner before forgotten": (
         [("u32 i = 0; i < 3", "u32 i = 0; i < 2")], "the second owner before has it",
@@ -162,6 +162,7 @@ ALTERNATIVES = {
 
 PEERS = ["s1", "s2", "s3", "s4"]
 ASK = "Which owners have not been asked when this packet comes, and who is next?"
+STAYED = "It went to nobody: all three were passed over. Which owner is the first to ask?"
 ROUND = "How can a server know that this packet has been on its way for long?"
 NEW = "A SYN is for the owner now. Nobody else can have its connection, for there is none."
 
@@ -233,6 +234,7 @@ class _Flow:
                 happened = f"{' → '.join(way)}, and still no end"
                 raise Wrong(sent, "three hops at most", happened, ROUND)
         if has and way[-1] != has:
+            think = STAYED if syn and way == [at] else think
             raise Wrong(sent, f"it goes up at {has}", f"{' → '.join(way)}, and there up", think)
 
     def _prepare(self, here, owners, has_it, gone):
