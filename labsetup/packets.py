@@ -68,6 +68,9 @@ def frame(packet: Packet | bytes, leaving: Interface | None = None) -> bytes:
         return packet
     if not isinstance(packet, Packet):
         raise LabError(f"{packet!r} is not a packet; make one such as Ether()/IP()/ICMP()")
+    if isinstance(packet, (TCP, UDP, ICMP)):
+        name = type(packet).__name__
+        raise LabError(f"{name} travels in IP: put it in front, as in IP() / {name}()")
     packet = packet.copy() if isinstance(packet, Ether) else Ether() / packet.copy()
     for layer, values in DEFAULTS.items():
         if layer in packet:

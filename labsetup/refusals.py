@@ -30,7 +30,7 @@ ENDLESS = (
 )
 
 # In a loop clang moves a comparison, or works out a place anew, and the proof is gone.
-PROOF_GONE = re.compile(r"invalid access to packet|(?:mem access '|arithmetic on )pkt_end")
+AT_THE_END = re.compile(r"(?:mem access '|arithmetic on )pkt_end")
 TURNED = "clang turned a comparison with data_end round, and its proof is gone"
 IN_A_LOOP = (
     "; in a loop, with a constant number of turns, keep the place in a pointer of its own, begin "
@@ -47,6 +47,19 @@ UNASKED = (
 BEHIND = (
     "it reads behind a pointer such as pkt.l4, and nothing proves that the packet reaches that "
     "far; before the read, leave if what is read ends behind pkt.end"
+)
+
+FROM_THE_LEFT = (
+    "C adds from the left, and so begins with data_end, as if it were a number; put brackets "
+    "around the difference, or take it into a variable first"
+)
+EITHER = (
+    "ctx->data is a number in C, and a pointer to the verifier: for a length take data_end - data "
+    "into a variable first, for a place make pointers of both with (void *)(long)"
+)
+NOTHING_THERE = (
+    "may be NULL there, and then there is nothing to write to; an array has all its elements, so "
+    "leave that branch out, and a hash gets a new one by update()"
 )
 
 # clang ends a program where what follows cannot be right.
@@ -82,8 +95,9 @@ REFUSALS: tuple[tuple[str, str | Callable[..., str], str], ...] = (
         r"invalid access to packet, off=-?\d+ size=\d+, R\d+\(id=[1-9]\d*,",
         "it reads the packet at a place that depends on a number, such as a header's length, and "
         "nothing proves that the packet reaches that far",
-        "before the read, leave if it ends behind data_end: compare a pointer with the number "
-        "added (a number of 16 bits also wants a mask, such as & 0xff, before it is added)",
+        "before the read, leave if it ends behind data_end; compare the very pointer that you read "
+        "by, not another sum that comes to the same place (a number of 16 bits also wants a mask, "
+        "such as & 0xff, before it is added)",
     ),
     (
         r"invalid access to packet, off=(\d+) size=\d+, R\d+\(id=0,off=-?\d+,r=(\d+)\)",
@@ -346,8 +360,8 @@ class Listing:
 
     def only(self, sign: str) -> Place | None:
         """The line where this sign begins, a regular expression, if it is there once."""
-        found = [self.source.count("\n", 0, one.start()) + 1
-                 for one in re.finditer(sign, self.source)]  # fmt: skip
+        matches = re.finditer(sign, self.source)
+        found = list({self.source.count("\n", 0, one.start()) + 1 for one in matches})
         return Place(found[0], self.text(found[0])) if len(found) == 1 else None
 
     def in_a_loop(self, place: Place | None) -> bool:
@@ -445,18 +459,36 @@ def _unasked(listing: Listing, log: str, place: Place | None, known: str) -> Tol
     return None
 
 
+def _miscalculated(listing: Listing, known: str) -> Told | None:
+    """Where the reader's C has one line that may do what the verifier objects to."""
+    if re.search("calculates with a pointer|does arithmetic", known):
+        if sum_ := listing.only(r"\+\s*(?:ctx->)?data_end\s*-"):
+            return sum_, FROM_THE_LEFT
+        if number := listing.only(NUMBER):
+            return number, f"{known.partition('; ')[0]}; {EITHER}"
+        if minus := listing.only(r"end\s*-\s*\(?\w"):
+            return minus, known
+    if "may return NULL" in known:
+        for name in set(re.findall(r"if \(!?(\w+)\b", listing.source)):
+            written = listing.only(rf"\*{name}\s*=(?!=)(?!.*(?:lookup|\b{name}\b))[^;]*;")
+            if written:
+                return written, f"{name} {NOTHING_THERE}"
+    return None
+
+
 def _at_another_line(listing: Listing, log: str, place: Place | None, known: str) -> Told:
     """What the verifier notices only later than where it went wrong."""
-    calculates = re.search("calculates with a pointer|does arithmetic", known)
-    if calculates and (number := listing.only(NUMBER)):
-        return number, f"{known}; ctx->data is a number, so use a pointer made of it"
-    if calculates and (minus := listing.only(r"end\s*-\s*\(?\w")):
-        return minus, known
+    if found := _miscalculated(listing, known):
+        return found
     wrong, _, _ = known.partition("; ")
     if "invalid access to packet" in log and (leaving := listing.only(INVERTED)):
         return place, f"{wrong}; {leaving} leaves where the bytes are there"
-    if PROOF_GONE.search(log) and listing.in_a_loop(place):
-        return place, (TURNED if "pkt_end" in log else wrong) + IN_A_LOOP
+    if AT_THE_END.search(log) and LOOP.search(listing.source):
+        return place, TURNED + IN_A_LOOP
+    # Whoever has both, a barrier and a proof, has only proved too little.
+    proved = "barrier_var" in listing.source and re.search(r"invalid access .*r=[1-9]\d*\)", log)
+    if "invalid access to packet" in log and not proved and listing.in_a_loop(place):
+        return place, wrong + IN_A_LOOP
     return place, known
 
 
@@ -490,6 +522,10 @@ class Remark:
 # What clang says, or BCC through it, and what would help more.
 PLAINER = (
     (
+        r"invalid operands to binary expression \('\w+ \*' .*",
+        "this calculates with a pointer; the number that it points to has a star, as in *count",
+    ),
+    (
         r"member reference type 'struct (\w+)_table_t.*' is not a pointer.*",
         r"a map is no pointer: write a dot, as in \1.lookup(…) or \1.redirect_map(…)",
     ),
@@ -497,6 +533,11 @@ PLAINER = (
         r"(?:invalid operands to binary expression|indirection requires pointer operand|"
         r"member reference type).*'struct (\w+)_table_t'.*",
         r"\1 is a map: \1.lookup(&key) gives a pointer to an element, such as u64 *",
+    ),
+    (
+        r"no member named 'lookup' in 'struct (\w+)_table_t'",
+        r"\1 cannot be looked up in C; \1.redirect_map(number, verdict otherwise) takes what "
+        "stands there, and where nothing does it gives that verdict",
     ),
     (
         r"no member named '(\w+)' in 'struct (\w+)_table_t'",
@@ -513,8 +554,13 @@ PLAINER = (
         r"initializing '(struct \w+)' with an expression of.* type '[^']*\*'",
         r"a struct cannot be made of a pointer; a star makes it a pointer, too: \1 *name",
     ),
+    (r"incomplete type 'struct packet'.*", 'parse.h has struct packet: #include "parse.h"'),
     (
-        r"array type .* is not assignable",
+        r"member reference base type 'void' is not a structure or union",
+        "a void * has no fields; keep it in a pointer of its kind first (struct udphdr *udp = …)",
+    ),
+    (
+        r"array type .* is not assignable|array initializer must be an initializer list.*",
         "an array is not assigned with =; copy its bytes: __builtin_memcpy(to, from, number)",
     ),
     (
@@ -551,7 +597,14 @@ PLAINER = (
 # The same, where the line has to be looked at as well: habits of those who come from Python.
 PYTHON = (
     (r"expected '\)'", r"\b(?:and|or)\b", "C writes && for and, || for or"),
-    (r"undeclared identifier 'not'", "", "C writes ! for not"),
+    (r"undeclared identifier '(?:and|or)'", "", "C writes && for and, || for or"),
+    (r"undeclared identifier 'not'|expected expression", r"\bnot\b", "C writes ! for not"),
+    (r"expected expression", r":\s*(?://.*)?$", "C has no : there; a block stands between { and }"),
+    (
+        r"with an expression of type|pointer to integer",
+        r"__sync_\w+\(&",
+        "what lookup() gave is a pointer already: no & in front of it",
+    ),
     (r"undeclared identifier 'None'", "", "C writes NULL for None; a pointer may be NULL"),
     (r"invalid preprocessing directive", "^#", "a remark stands between /* and */, or behind //"),
     (r"'section' attribute only applies", "", "a map stands outside of every function, above it"),

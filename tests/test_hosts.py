@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from labsetup import ICMP, IP, Ether, LabError, Program, capture, no_balancer, send, two_hosts
+from labsetup import ICMP, IP, TCP, Ether, LabError, Program, capture, no_balancer, send, two_hosts
 from labsetup.hosts import Counters
 
 
@@ -93,6 +93,7 @@ def test_an_interrupted_command_is_ended_and_says_so(net, interruptible):
         (lambda net: net.server.tcpdump("eth7"), "ended without printing 'listening on'"),
         (lambda net: net.client.ping("192.0.2.300"), "failed"),
         (lambda net: send(net.client.eth0, "text"), "is not a packet"),
+        (lambda net: send(net.client.eth0, TCP(dport=7)), "TCP travels in IP: put it in front"),
         (lambda net: send(net.client.eth0, IP(), count=0), "a count from 1"),
         (lambda net: send(net.client, IP()), "send() takes an interface"),
         (lambda net: send(net.client.eth0, b"x" * 2000), "a frame of 2000 bytes"),

@@ -8,8 +8,8 @@ TEXT = """
 `ctx->data` and `ctx->data_end` say where the frame begins and where it ends in memory, so
 `ctx->data_end - ctx->data` is its length in bytes.
 
-**Drop every frame that is longer than 100 bytes**, and let the others pass. An `if` does it, as in
-any C.
+**Drop every frame that is longer than 100 bytes**, and let the others pass. Take the difference
+into a variable first; then an `if` does it, as in any C.
 """
 NAME = "short_only"
 STARTER = """#include "xdp.h"

@@ -98,7 +98,7 @@ NEAR_MISSES = {
     "all UDP": ([("udp->dest == htons(53)", "udp->dest")], "another port"),
     "no bounds check": (
         [("	if ((void *)(udp + 1) > data_end)\n		return XDP_PASS;\n", "")],
-        "a pointer with the number added",
+        "the very pointer that you read",
     ),
     "the first byte of the port only": (
         [("udp->dest == htons(53)", "*((u8 *)&udp->dest + 1) == 53")], "another port",

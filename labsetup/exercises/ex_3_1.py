@@ -8,7 +8,7 @@ TITLE = "Count bytes"
 TEXT = """
 Packets are counted; now the load. **Add up the bytes of all frames**, whatever they carry, in the
 one element of `frame_bytes`. A frame is `ctx->data_end - ctx->data` bytes
-long. Every packet goes on.
+long; take this difference by itself. Every packet goes on.
 """
 NAME = "load"
 STARTER = """#include "xdp.h"

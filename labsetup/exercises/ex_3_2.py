@@ -61,6 +61,9 @@ NEAR_MISSES = {
     "a word for a number": (
         [("return total", "return str(total)")], "packets() gives '9' think That is a str",
     ),
+    "the last protocol only": (
+        STARTER.replace("total += copies[0]", "total = sum(copies)"), "every protocol",
+    ),
     "the first protocol only": (
         [("            total += copy\n", "            total += copy\n        return total\n")],
         "every protocol",
@@ -157,6 +160,8 @@ WHICH = "Each protocol has a copy for each CPU. Which of the numbers did you add
 KEYS = "What does a loop over a dict give, its keys or its values?"
 SOME = (2, 4, 8)  # CPUs that a reader may have
 ROWS = {  # words of an error, and what they are about
+    "No module named": "That module is not installed here. Python's own sum() adds up as well.",
+    "name 'np' is not": "Nothing has imported np. Python's own sum() adds up as well.",
     "KeyError": "A map has only the protocols that came in. Which keys does this one have?",
     "object is not callable": "What stands in front of the ( is no function. The .sum of a value "
     "is a number already (numpy trips over it, too: sum(copies) does not); and a name that you set "
@@ -224,8 +229,7 @@ def _of_one_call(found, rows, every):
         return "Is a copy an index, or already the number?"
     if any(found == sum(sum(copies[:n]) for copies in every) for n in SOME):
         return HOW_MANY
-    first_only = every and found == sum(every[0])
-    return "Is it every protocol?" if first_only else WHICH
+    return "Is it every protocol?" if found in map(sum, every) else WHICH
 
 
 def _of_nothing(packets):

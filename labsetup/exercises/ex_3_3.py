@@ -27,7 +27,8 @@ STARTER_SAYS = "protocols[1] 0"
 HINTS = (
     "The way to ip is the one of icmp_count. Which of its questions do you not ask this time?",
     "The key of an array is an int. What is in it when the packet is TCP?",
-    "int key = ip->protocol; and then lookup(&key), the check, and *count += 1.",
+    "int key = ip->protocol; then lookup(&key); and if (count), *count += 1. Where count is NULL "
+    "there is nothing to write to.",
 )
 SOLUTION = STARTER.replace(
     "	/* your code */\n",
@@ -58,7 +59,16 @@ NEXT = (
 KEY = "int key = ip->protocol;"
 ASK_IP = "	if (eth->h_proto != htons(ETH_P_IP))\n		return XDP_PASS;\n"
 NEAR_MISSES = {
-    "one element for all": ([(KEY, "int key = 0;")], "always the same element"),
+    "one element for all": ([(KEY, "int key = 0;")], "another element"),
+    "IPv4 where Ethernet begins": (
+        [("*ip = (void *)(eth + 1)", "*ip = data")], "Is ip where IPv4 begins",
+    ),
+    "what looks like IPv4": (
+        [(ASK_IP, ""), ("		return XDP_PASS;\n\n	int key",
+                        "		return XDP_PASS;\n	if (ip->version != 4)\n"
+                        "		return XDP_PASS;\n\n	int key")],
+        "not IPv4",
+    ),
     "ICMP only": (
         [(KEY, "int key = ip->protocol;\n	if (key != IPPROTO_ICMP)\n		return XDP_PASS;")],
         "not counted",
@@ -124,6 +134,7 @@ PACKETS = [
     ("ARP", ARP(), None),
     ("a ping over IPv6", IPv6() / ICMPv6EchoRequest(), None),
     ("something unknown", Ether(type=0x88B5) / bytes(40), None),
+    ("something unknown that looks like IPv4", Ether(type=0x88B5) / frame(IP() / UDP())[14:], None),
     ("IPv4 cut off in the middle of its header", frame(IP() / ICMP())[:30], None),
 ]
 
@@ -171,4 +182,4 @@ def _thought(right, found, key):
         return AND_OTHERS if found else NONE_AT_ALL
     if 99 in found:
         return "99 is this packet's TTL: the key comes from another field."
-    return "It is always the same element. Where does the key come from?"
+    return "That is another element. Is ip where IPv4 begins? And from which field is the key?"

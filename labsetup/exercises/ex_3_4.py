@@ -62,7 +62,9 @@ COMPARE = (
     "between. What the atomic addition returns belongs to this packet alone."
 )
 NEXT = (
-    "Attach it and send ten pings. Which of them are answered? At the end "
+    "Does yours decide by *count, before or after an atomic addition? Another CPU may come in "
+    "between: what the addition returns is this packet's own. Then attach it and send ten pings. "
+    "Which of them are answered? At the end "
     "counter.attach(net.server.eth0) puts the lesson's own counter in its place."
 )
 

@@ -11,8 +11,8 @@ A DNS question of type ANY, 255, is short, and the answer may be very long: atta
 **Drop DNS questions of type 255**, whatever name they ask for, and let all else go on.
 
 The type has two bytes and stands right behind the name: `\\3bad\\7example\\0`, then `\\0\\377`. The
-starter brings you to the first byte of the name. Names of up to 63 bytes are enough, lengths
-counted and the last 0 not. The verifier wants a loop with a fixed number of turns.
+starter brings you to the first byte of the name. Names of up to 63 bytes are enough;
+`\\3bad\\7example` has 12. The verifier wants a loop with a fixed number of turns.
 """
 NAME = "not_any"
 STARTER = """#include "parse.h"

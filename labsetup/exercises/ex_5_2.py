@@ -142,7 +142,7 @@ NEAR_MISSES = {
         [(MEND, "ip->check = ip->check - htons((ip->ttl - 64) << 8);\n")], "rise or fall",
     ),
     "by hand, and ~ of more than 16 bits": (
-        [(MEND, BY_HAND.replace("(u16)", ""))], "how many bits does ~ give",
+        [(MEND, BY_HAND.replace("(u16)", ""))], "how many bits does that give",
     ),
     "the wrong half of the word": (
         [("htons(ip->ttl << 8), htons(64 << 8)", "htons(ip->ttl), htons(64)")], "IP chksum: 0x",
@@ -231,7 +231,7 @@ def right_checksum(raw):
 STAYS = "Only the TTL and the checksum change, and only where the TTL is above 64."
 SUM = (
     "Which 16 bits change, from what to what, and in which order do they stand in the packet? Does "
-    "the checksum rise or fall by it? And how many bits does ~ give?"
+    "the checksum rise or fall by it? And if yours has a ~: how many bits does that give?"
 )
 UNTOUCHED = (
     "The checksum is the same as before. Does the program write one? And which TTL stands in the "
