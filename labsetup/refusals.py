@@ -359,9 +359,9 @@ class Listing:
         return self.place(*self._nowhere[0]) if self._nowhere else None
 
     def only(self, sign: str) -> Place | None:
-        """The line where this sign begins, a regular expression, if it is there once."""
-        matches = re.finditer(sign, self.source)
-        found = list({self.source.count("\n", 0, one.start()) + 1 for one in matches})
+        """The line of this sign, a regular expression, or of its group, if there is one such."""
+        starts = [one.start(one.lastindex or 0) for one in re.finditer(sign, self.source)]
+        found = list({self.source.count("\n", 0, start) + 1 for start in starts})
         return Place(found[0], self.text(found[0])) if len(found) == 1 else None
 
     def in_a_loop(self, place: Place | None) -> bool:
@@ -470,8 +470,8 @@ def _miscalculated(listing: Listing, known: str) -> Told | None:
             return minus, known
     if "may return NULL" in known:
         for name in set(re.findall(r"if \(!?(\w+)\b", listing.source)):
-            written = listing.only(rf"\*{name}\s*=(?!=)(?!.*(?:lookup|\b{name}\b))[^;]*;")
-            if written:
+            none = rf"(?:\belse|if \(!{name}\)|if \({name} == NULL\))\s*\{{?\s*"
+            if written := listing.only(rf"{none}(\*{name}\s*=(?!=)[^;]*;)"):
                 return written, f"{name} {NOTHING_THERE}"
     return None
 
@@ -601,7 +601,7 @@ PYTHON = (
     (r"undeclared identifier 'not'|expected expression", r"\bnot\b", "C writes ! for not"),
     (r"expected expression", r":\s*(?://.*)?$", "C has no : there; a block stands between { and }"),
     (
-        r"with an expression of type|pointer to integer",
+        r"with an expression of type|passing 'int' to parameter",
         r"__sync_\w+\(&",
         "what lookup() gave is a pointer already: no & in front of it",
     ),
