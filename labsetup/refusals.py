@@ -554,6 +554,7 @@ PLAINER = (
         r"initializing '(struct \w+)' with an expression of.* type '[^']*\*'",
         r"a struct cannot be made of a pointer; a star makes it a pointer, too: \1 *name",
     ),
+    (r".*undeclared identifier '(IPPROTO_\w+)'", r'headers.h has \1: #include "headers.h"'),
     (r"incomplete type 'struct packet'.*", 'parse.h has struct packet: #include "parse.h"'),
     (
         r"member reference base type 'void' is not a structure or union",

@@ -303,7 +303,7 @@ BPF_ARRAY(frame_bytes, u64, 1);
 """
     reply = said(judge(find("3.1"), source))
     assert "differs IP ttl: 63, expected 64" in reply
-    assert "differs IP chksum: 0xf6dc (wrong), expected 0xf6dc (right)" in reply
+    assert "chksum" not in reply, "it is what it was, and wrong only since the TTL is"
 
 
 def test_hints_open_one_by_one_and_then_a_solution():

@@ -222,6 +222,9 @@ CLANG = {
         ETHERNET + "u8 mac[ETH_ALEN] = eth->h_dest; // here\nreturn mac[0];",
         "__builtin_memcpy(to, from, number)",
     ),
+    "a name of a header that is not included": (
+        "return ctx->rx_queue_index == IPPROTO_TCP; // here", 'headers.h has IPPROTO_TCP: #include',
+    ),
     "a struct of a header that is not included": (
         "struct packet pkt; // here\nreturn pkt.end == 0;", '#include "parse.h"',
     ),

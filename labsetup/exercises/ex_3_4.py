@@ -177,7 +177,8 @@ def check(program):
     thoughts = {
         "pass, pass, pass, pass, pass, pass": "Does the map remember? Look at the count "
         "in it after a few packets. With which key do you look it up? And to what do "
-        "you add: to the pointer, or to what it points to? And is the addition reached?",
+        "you add: to the pointer, or to what it points to? And is the addition reached, and the "
+        "count written once for each packet?",
         "drop, pass, drop, pass, drop, pass": "Which number does the first packet see, 0 or 1? "
         "It is the one that is to pass.",
         "pass, drop, drop, drop, drop, drop": STILL,

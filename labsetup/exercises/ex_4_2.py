@@ -5,7 +5,7 @@ import time
 from ..observe import account
 from ..packets import ICMP, IP, TCP, UDP, Ether, IPv6, send
 from ..topologies import two_hosts
-from . import DROP, PASS, Wrong, expect_each
+from . import DROP, PASS, Wrong, expect, expect_each
 
 TITLE = "One kind is missing"
 TEXT = """
@@ -77,6 +77,10 @@ NEAR_MISSES = {
         [("tcp->dest == htons(7)", "(u8)ntohs(tcp->dest) == 7")],
         "TCP from port 7 to port 263",
     ),
+    "written into": (
+        [("		return GOES_BACK;", "		{ tcp->dest = tcp->source; return GOES_BACK; }")],
+        "Which fields does yours write",
+    ),
     "UDP saved as well": ([("		return ENDS;", "		return GOES_ON;")], "dropped 0"),
 }
 ALTERNATIVES = {
@@ -128,6 +132,7 @@ KINDS = [  # nothing that anybody answers
 ]  # fmt: skip
 SIX = "IPv4 or IPv6, TCP is TCP and UDP is UDP: parse() finds both."
 OVER_IPV6 = ("TCP to port 7 over IPv6", IPv6() / TCP(dport=7, flags="R"), "sent back", SIX)
+AS_IT_IS = "The frame goes back as it is. Which fields does yours write?"
 SINGLE = [  # their verdicts tell as much as a network, and sooner
     ("SCTP to port 7", IP(proto=132) / bytes(UDP(dport=7)), PASS,
      "All else is to go on: to port 7, but this is not TCP."),
@@ -164,6 +169,9 @@ def check(program):
         if found[fate] != EACH:
             raise Wrong(f"{EACH} {what}", f"{fate} {EACH}", _shown(found, fate), think)
     expect_each(program, SINGLE)
+    seven = IP() / TCP(sport=4242, dport=7)
+    verdict = program.run(seven).verdict  # there is more than one that sends back
+    expect(program, "TCP to port 7", seven, verdict, AS_IT_IS, seven)
 
 
 def _shown(found, asked=None):

@@ -158,8 +158,9 @@ def stranger(bit):
 UNTAGGED = "It has no tag. What do you read in its place?"
 UNKNOWN = "Nothing is in that place of ports. What does redirect_map() return then, and you?"
 NUMBERS = (
-    "Is the tag found? Which number comes out of it, in which byte order? And what becomes of the "
-    "verdict that redirect_map() returns?"
+    "Where does the tag begin? (eth + 1 is a whole header on, (void *)eth + 1 one byte.) Which "
+    "number comes out of it, in which byte order? And what becomes of the verdict that "
+    "redirect_map() returns?"
 )
 SWAPPED = "2560 is 10 with its two bytes in the other order."
 TWELVE = "How many bits has the number of a VLAN?"
