@@ -421,7 +421,8 @@ def xdp(line: str, cell: str) -> None:
             "--check 2.1 may follow, the number of an exercise"
         )
     taken = get_ipython().user_ns.get(name)
-    if getattr(taken, "__module__", "").startswith("labsetup.") and not isinstance(taken, Program):
+    module = str(getattr(taken, "__module__", ""))  # of some objects it is None
+    if module.startswith("labsetup.") and not isinstance(taken, Program):
         raise LabError(f"{name} is the name of something else here; call the program my_{name}")
     exercise = exercises.find(options[1]) if options else None
     # An empty line stands for the first one, so that clang counts lines as the cell does.
