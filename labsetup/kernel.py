@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import Any
 
-from . import sandbox
+from .errors import LabError
+from .network import sandbox
 
 
 def main() -> None:
@@ -18,7 +20,7 @@ def main() -> None:
     try:
         if os.geteuid() == 0:
             sandbox.become_init()
-    except (OSError, sandbox.LabError) as error:
+    except (OSError, LabError) as error:
         refusal = str(error)
 
     # After become_init, which starts this program over: imported once, not twice.
@@ -26,11 +28,15 @@ def main() -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     class Kernel(IPythonKernel):
-        async def do_execute(self, code, silent, *args, **kwargs):
-            if refusal is None:
-                return await super().do_execute(code, silent, *args, **kwargs)
-            code = f"from labsetup.sandbox import LabError; raise LabError({refusal!r})"
-            return await super().do_execute(code, silent, *args, **kwargs)
+        async def do_execute(
+            self, code: str, silent: bool, *args: Any, **kwargs: Any
+        ) -> dict[str, Any]:
+            if refusal is not None:
+                code = f"from labsetup.errors import LabError; raise LabError({refusal!r})"
+            reply: dict[str, Any] = await super().do_execute(  # type: ignore[no-untyped-call]  # as ipykernel has it
+                code, silent, *args, **kwargs
+            )
+            return reply
 
     class App(IPKernelApp):
         kernel_class = Kernel
@@ -42,12 +48,12 @@ def main() -> None:
             nonlocal refusal
             try:
                 sandbox.enter()
-            except sandbox.LabError as error:
+            except LabError as error:
                 refusal = refusal or str(error)
-            super().init_kernel()
+            super().init_kernel()  # type: ignore[no-untyped-call]  # as ipykernel has it
 
     # Its warnings are for whoever set up the kernel, and would come with each notebook.
-    App.launch_instance(log_level=logging.ERROR)
+    App.launch_instance(log_level=logging.ERROR, extensions=["labsetup"])
 
 
 if __name__ == "__main__":

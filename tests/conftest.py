@@ -4,51 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import tempfile
-from pathlib import Path
 
 import pytest
-
-REPO = Path(__file__).parent.parent
-LAB = REPO / "labsetup" / "lab"
-NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
+from support.host import host_state
 
 # Not the reader's own: for these tests, and for the notebooks that they run.
 _STATE = tempfile.TemporaryDirectory(prefix="xdp-lab-")
 os.environ["XDG_STATE_HOME"] = _STATE.name
-
-_HOST = [os.open(path, os.O_RDONLY) for path in ("/proc/self/ns/net", "/proc/self/ns/mnt", "/")]
-
-
-def on_host(*command: str | Path, **options) -> subprocess.CompletedProcess[str]:
-    """Run a command in the network with the mounts and the root that this process had at first."""
-    kinds = zip(("net", "mount", "root"), _HOST, strict=True)
-    enter = ["nsenter", *(f"--{kind}=/proc/self/fd/{file}" for kind, file in kinds), f"--wd={REPO}"]
-    return subprocess.run(
-        [*enter, "--", *map(str, command)], pass_fds=_HOST, text=True, capture_output=True,
-        check=False, timeout=300, **options,
-    )  # fmt: skip
-
-
-def host_state() -> dict[str, str]:
-    """Everything on the host that the lab must leave as it was."""
-    asked = {
-        "links": "ip -brief link",
-        "addresses": "ip -brief address",
-        "routes": "ip route show table all",
-        "IPv6 routes": "ip -6 route show table all",
-        "neighbours": "ip -brief neigh show nud permanent",
-        "namespaces": "ip netns list",
-        "XDP and tc programs": "bpftool net show",
-        "pinned objects": "find /sys/fs/bpf",
-    }
-    return {what: on_host(*command.split()).stdout for what, command in asked.items()}
-
-
-def is_loaded(name: str) -> bool:
-    """Whether a BPF program of this name is loaded anywhere on this machine."""
-    return f" name {name} " in on_host("bpftool", "prog", "show").stdout
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _sandbox():
-    from labsetup import sandbox
+    from labsetup.network import sandbox
 
     before = host_state()
     sandbox.enter()
@@ -73,12 +36,11 @@ def loaded():
     """Every XDP program of bpf/ by name, its tables as models.py assumes them."""
     import ipaddress
 
-    import models_balance
-    import models_peers
-    from models import BLOCKED, NEXT_HOPS, PORTS
+    from support import models_balance, models_peers
+    from support.models import BLOCKED, NEXT_HOPS, PORTS
 
     from labsetup import Program
-    from labsetup.program import SOURCES
+    from labsetup.programs.sources import SOURCES
 
     sources = [path for path in sorted(SOURCES.glob("*.c")) if "TRACEPOINT" not in path.read_text()]
     programs = {path.stem: Program(path.stem) for path in sources}

@@ -23,7 +23,7 @@ from labsetup import (
     services,
     table,
 )
-from labsetup.packets import IP, TCP, Ether
+from labsetup.packets.craft import IP, TCP, Ether
 
 KEY = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
 ALL = ["s1", "s2", "s3", "s4", "s5"]

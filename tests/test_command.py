@@ -10,13 +10,14 @@ from itertools import islice
 
 import nbformat
 import pytest
-from conftest import LAB, REPO, on_host
 from scapy.utils import rdpcap, wrpcap
+from support.host import LAB, REPO, on_host
 from test_sandbox import Kernel
 
-from labsetup import ARP, ICMP, IP, TCP, Ether, cli
-from labsetup.doctor import Report, examine
-from labsetup.packets import frame
+from labsetup import ARP, ICMP, IP, TCP, Ether
+from labsetup.command import notebooks, testing
+from labsetup.command.doctor import Report, examine
+from labsetup.packets.craft import frame
 
 
 def lab(*arguments):
@@ -46,8 +47,8 @@ def test_tests_that_were_killed_are_no_success(monkeypatch, killed):
         status = -9 if "-m" in command and killed in command else 0
         return subprocess.CompletedProcess(command, status)
 
-    monkeypatch.setattr("labsetup.cli.subprocess.run", run)
-    assert cli._test(argparse.Namespace(theirs=[])) == 1
+    monkeypatch.setattr("labsetup.command.testing.subprocess.run", run)
+    assert testing._test(argparse.Namespace(theirs=[])) == 1
 
 
 def test_doctor():
@@ -149,7 +150,7 @@ def test_run_stores_outputs_when_all_is_well(tmp_path):
     mine = nbformat.v4.new_notebook(cells=[cells("6 * 7"), cells(slider), cells(lines)])
     nbformat.write(mine, path)
     (tmp_path / "copy").mkdir()
-    assert cli._run_notebook(path, tmp_path / "copy", store=True)["ok"]
+    assert notebooks._run_notebook(path, tmp_path / "copy", store=True)["ok"]
     stored = nbformat.read(path, as_version=4)
     (number,), (widget,), (printed,) = [cell.outputs for cell in stored.cells]
     assert [cell.execution_count for cell in stored.cells] == [1, 2, 3]
@@ -159,7 +160,7 @@ def test_run_stores_outputs_when_all_is_well(tmp_path):
     stored.cells[0].source = "6 * nobody"
     nbformat.write(stored, path)
     before = path.read_text()
-    assert not cli._run_notebook(path, tmp_path / "copy", store=True)["ok"]
+    assert not notebooks._run_notebook(path, tmp_path / "copy", store=True)["ok"]
     assert path.read_text() == before
 
 

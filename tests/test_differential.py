@@ -11,9 +11,7 @@ import secrets
 from collections import Counter
 from itertools import chain
 
-import models_balance as balance
 import pytest
-from models import BLOCKED, DROP, MODELS, NEXT_HOPS, PASS, REDIRECT, TX, drop_icmp
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import IPOption_Router_Alert, IPOption_SSRR
 from scapy.layers.inet6 import (
@@ -29,10 +27,12 @@ from scapy.layers.inet6 import (
 )
 from scapy.layers.ipsec import AH
 from scapy.utils import checksum
+from support import models_balance as balance
+from support.models import BLOCKED, DROP, MODELS, NEXT_HOPS, PASS, REDIRECT, TX, drop_icmp
 
 from labsetup import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw, libbpf
-from labsetup.packets import frame
-from labsetup.program import VERDICTS
+from labsetup.packets.craft import frame
+from labsetup.programs.run import VERDICTS
 
 FIXED = 20240204
 NUMBER = int(os.environ.get("XDP_LAB_PACKETS", "200000"))

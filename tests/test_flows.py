@@ -5,18 +5,9 @@ import time
 
 import pytest
 
-from labsetup import (
-    VIP,
-    VIP6,
-    Connections,
-    LabError,
-    balanced,
-    capture,
-    exercises,
-    services,
-    two_hosts,
-)
-from labsetup.practice import judge
+from labsetup import VIP, VIP6, Connections, LabError, balanced, capture, services, two_hosts
+from labsetup.practice import exercise as exercises
+from labsetup.practice.judge import judge
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from labsetup import IP, TCP, UDP, Dot1Q, Ether, IPv6, Program, hashing, libbpf
-from labsetup.packets import frame
+from labsetup import IP, TCP, UDP, Dot1Q, Ether, IPv6, Program, libbpf
+from labsetup.balancing import hashing
+from labsetup.packets.craft import frame
 
 FLOWS = 200_000
 SERVERS = [f"s{number}" for number in range(1, 6)]

@@ -9,9 +9,10 @@ import threading
 import time
 
 import pytest
+from support.pictures import drawn
 
 from labsetup import ICMP, IP, TCP, Ether, LabError, Program, capture, no_balancer, send, two_hosts
-from labsetup.hosts import Counters
+from labsetup.network.interface import Counters
 
 
 def test_two_hosts_talk(net):
@@ -52,14 +53,14 @@ def test_the_last_network_draws_and_has_its_vip():
 
 def test_a_drawing_says_the_same_as_the_text_and_has_no_random_ids(net):
     Program("xdp_drop").attach(net.server.eth0)
-    bundle = net._repr_mimebundle_()
+    bundle = drawn(net)
     for words in ("client", "server", "192.0.2.1/24", "xdp_drop", "put there by the lab"):
         assert words in bundle["text/plain"]
         assert words in bundle["text/html"]
     html = bundle["text/html"]
     net = two_hosts()
     Program("xdp_drop").attach(net.server.eth0)
-    assert net._repr_mimebundle_()["text/html"] == html
+    assert drawn(net)["text/html"] == html
 
 
 def test_checksum_offload_is_off(net):

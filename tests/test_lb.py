@@ -7,17 +7,19 @@ import statistics
 import threading
 from collections import Counter
 
-import models_balance as balance
 import numpy as np
 import pytest
-from models_balance import EMPTY, KEY, MAC, VIP, VIP6, mac_of
 from scapy.layers.inet import fragment
 from scapy.layers.inet6 import ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPv6ExtHdrFragment
+from support import models_balance as balance
+from support.models_balance import EMPTY, KEY, MAC, VIP, VIP6, mac_of
 
-from labsetup import ICMP, IP, TCP, UDP, Ether, IPv6, Program, Raw, hashing, libbpf
-from labsetup.hashing import flow_hash, random_flows, seed_of
-from labsetup.packets import frame
-from labsetup.program import SOURCES, VERDICTS
+from labsetup import ICMP, IP, TCP, UDP, Ether, IPv6, Program, Raw, libbpf
+from labsetup.balancing import hashing
+from labsetup.balancing.hashing import flow_hash, random_flows, seed_of
+from labsetup.packets.craft import frame
+from labsetup.programs.run import VERDICTS
+from labsetup.programs.sources import SOURCES
 
 BY_FLOW = ("lb_modulo", "lb_xor", "lb_rendezvous", "lb_table", "lb_memory")
 OWN = bytes.fromhex(MAC.replace(":", ""))

@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 
 from labsetup import Program, capture, record, send, three_hosts, two_hosts
-from labsetup.packets import ICMP, IP, Ether
+from labsetup.packets.craft import ICMP, IP, Ether
 
 SIZES = [*range(0, 40), 63, 64, 65, 255, 256, 257, 999, 1000, 1398, 1399, 1400]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from labsetup import ICMP, IP, Ether, LabError, Program, cpus
-from labsetup.maps import PerCPU
+from labsetup.programs.values import PerCPU
 
 SOURCE = """
 struct flow { u32 address; u16 port; };
@@ -184,10 +184,33 @@ def test_of_many_entries_those_of_zero_are_not_listed(maps):
     assert re.fullmatch(r"many\n  6: CPU 0: 2.*\n  \(and 255 entries of 0\)", repr(many))
 
 
-def test_a_value_that_bcc_cannot_read_for_each_cpu():
-    source = "BPF_PERCPU_ARRAY(small, u16, 1);\nint a(struct xdp_md *ctx) { return XDP_PASS; }\n"
-    with pytest.raises(LabError, match="map small has a copy of each value for each CPU"):
-        Program("a", source)
+def test_copies_of_any_size():
+    """The kernel keeps them at multiples of 8 bytes, whatever they are."""
+    source = """
+struct tally { u64 packets; u32 bytes; };
+BPF_PERCPU_ARRAY(small, u16, 1);
+BPF_PERCPU_HASH(tallies, u32, struct tally);
+int a(struct xdp_md *ctx)
+{
+	int key = 0;
+	u16 *count = small.lookup(&key);
+	if (count)
+		*count += 1;
+	return XDP_PASS;
+}
+"""
+    program = Program("a", source)
+    program.run(Ether() / IP() / ICMP(), repeat=300)
+    assert program["small"][0].sum == 300
+    copies = len(program["small"][0])
+    program["small"][0] = 7
+    assert program["small"][0] == (7,) * copies
+    tallies = program["tallies"]
+    tallies[5] = {"packets": 2, "bytes": 3}
+    assert tallies[5].sum == {"packets": 2 * copies, "bytes": 3 * copies}
+    assert "CPU 0: {'packets': 2, 'bytes': 3}" in repr(tallies)
+    with pytest.raises(LabError, match=f"a value of map small is a list of {copies} numbers"):
+        program["small"][0] = [1] * (copies + 1)
 
 
 def test_a_field_that_is_left_out_is_not_zero(maps):

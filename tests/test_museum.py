@@ -6,16 +6,17 @@ from functools import cache
 
 import pytest
 
-from labsetup import LabError, exercises, exhibit
-from labsetup.museum import HALLS, hall_of
+from labsetup import LabError, exhibit
+from labsetup.practice import exercise as exercises
+from labsetup.practice.museum import hall_of, halls
 
-EACH = [(hall, failure.name) for hall in HALLS for failure in HALLS[hall].failures]
-ROOMS = [room for hall in HALLS.values() for room in hall.rooms]
+EACH = [(hall, failure.name) for hall in halls() for failure in halls()[hall].failures]
+ROOMS = [room for hall in halls().values() for room in hall.rooms]
 
 
 @pytest.mark.parametrize(("number", "name"), EACH)
 def test_a_failure_breaks_what_works_and_can_be_mended(number, name):
-    hall = HALLS[number]
+    hall = halls()[number]
     failure = hall.failure(name)
     scene = hall.build()
     assert hall.works(scene)
@@ -28,7 +29,7 @@ def test_a_failure_breaks_what_works_and_can_be_mended(number, name):
 @cache
 def looks(number):
     """What every failure's look says of the network that works, and of each that does not."""
-    hall = HALLS[number]
+    hall = halls()[number]
     seen = {}
     for failure in (None, *hall.failures):
         scene = hall.build()
@@ -52,7 +53,7 @@ def test_a_room_has_a_broken_network(room):
 
 def test_rooms_are_numbered_through_and_their_failures_offered():
     assert sorted(ROOMS) == list(range(1, len(ROOMS) + 1))
-    for number, hall in HALLS.items():
+    for number, hall in halls().items():
         assert number in exercises.every()
         assert all(map(hall.failure, hall.rooms.values()))
 

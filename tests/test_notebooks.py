@@ -6,9 +6,9 @@ import re
 
 import nbformat
 import pytest
-from conftest import NOTEBOOKS, REPO
+from support.host import NOTEBOOKS, REPO
 
-from labsetup import exercises
+from labsetup.practice import exercise as exercises
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from scapy.layers.inet6 import IPv6ExtHdrHopByHop
 from scapy.utils import rdpcap
+from support.pictures import drawn
 
 from labsetup import (
     ICMP,
@@ -24,7 +25,8 @@ from labsetup import (
     send,
     three_hosts,
 )
-from labsetup.packets import compare, frame
+from labsetup.packets.craft import frame
+from labsetup.packets.fields import compare
 
 SWAP = """#include "xdp.h"
 int swap(struct xdp_md *ctx)
@@ -100,7 +102,7 @@ def test_a_journey_there_and_back(net):
         "client eth0: reaches the stack",
     ]
     assert [field.name for field in way.hops[1].fields if field.changed] == ["dst", "src"]
-    bundle = way._repr_mimebundle_()
+    bundle = drawn(way)
     for words in ("swap, XDP_TX", "02:00:00:00:02:00 → ", "as before"):
         assert words in bundle["text/plain"]
         assert words in bundle["text/html"]

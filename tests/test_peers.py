@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
-from models import PASS, TX
 from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6PacketTooBig
+from support.models import PASS, TX
 
 from labsetup import (
     ICMP,
@@ -34,15 +34,16 @@ from labsetup import (
     LabError,
     Raw,
     capture,
-    hashing,
     libbpf,
     no_balancer,
     send,
     services,
 )  # fmt: skip
-from labsetup.balancer import NOBODY, ROWS, Peers
-from labsetup.packets import frame
-from labsetup.program import VERDICTS
+from labsetup.balancing import hashing
+from labsetup.balancing.balancer import NOBODY, ROWS
+from labsetup.balancing.peers import Peers
+from labsetup.packets.craft import frame
+from labsetup.programs.run import VERDICTS
 
 with_second_chance = pytest.mark.parametrize(
     "peers", ["second_chance"], indirect=True, scope="module"

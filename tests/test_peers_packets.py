@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-import models_peers as peers
 import pytest
-from models import PASS
-from models_balance import VIP, VIP6, Flow, flow_of
 from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6ExtHdrDestOpt
+from support import models_peers as peers
+from support.models import PASS
+from support.models_balance import VIP, VIP6, Flow, flow_of
 from test_differential import NUMBER, SEEDS, balancer_corpus, cuts, mutants
 
 from labsetup import (
@@ -35,8 +35,8 @@ from labsetup import (
     send,
     two_hosts,
 )
-from labsetup.packets import frame
-from labsetup.program import VERDICTS
+from labsetup.packets.craft import frame
+from labsetup.programs.run import VERDICTS
 
 PACKETS = NUMBER * 11 // 20
 PORTS = range(443, 447)

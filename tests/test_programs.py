@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from bcc import BPF
-from models_balance import VIP, VIP6
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet6 import (
     ICMPv6EchoRequest,
@@ -18,10 +17,14 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrHopByHop,
     IPv6ExtHdrRouting,
 )
+from support.models_balance import VIP, VIP6
+from support.pictures import drawn
 
 from labsetup import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, Exceptions, IPv6, LabError, Program, Raw
-from labsetup.packets import frame
-from labsetup.program import SOURCES, BuildError
+from labsetup.packets.craft import frame
+from labsetup.programs.build import BuildError
+from labsetup.programs.compile import name_headers
+from labsetup.programs.sources import SOURCES
 
 PASS, DROP, ABORTED = "XDP_PASS", "XDP_DROP", "XDP_ABORTED"
 TX, REDIRECT = "XDP_TX", "XDP_REDIRECT"
@@ -237,6 +240,7 @@ def test_a_source_is_short_and_says_what_it_does(path):
 @pytest.mark.alone
 def test_from_source_to_attached(net):
     """The loop a reader waits for: at most 0.8 s, and near the floor that BCC sets."""
+    name_headers()
     ours, floor = [], []
     for _ in range(9):
         begun = time.perf_counter()
@@ -406,7 +410,7 @@ def test_changes_are_named_by_field():
         "chksum=0xf6dc (right) → 0xf6dc (wrong)",
     ):
         assert words in repr(run)
-    assert "<b>63</b>" in run._repr_mimebundle_()["text/html"]
+    assert "<b>63</b>" in drawn(run)["text/html"]
 
 
 def test_size_is_what_the_kernel_says(loaded):

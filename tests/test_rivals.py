@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support.pictures import drawn
 
 from labsetup import (
     VIP,
@@ -100,7 +101,7 @@ def test_what_breaks(five, kind, drained, lost):
 
 
 def test_a_tool_that_is_missing(five, monkeypatch):
-    monkeypatch.setattr("labsetup.hosts.shutil.which", lambda command: None)
+    monkeypatch.setattr("labsetup.network.namespace.shutil.which", lambda command: None)
     assert "apt-get install nftables" in NftDnat(five).missing
     with pytest.raises(LabError, match="apt-get install haproxy"):
         HAProxy(five).__enter__()
@@ -167,7 +168,7 @@ def test_a_comparison(five):
     assert found.frames("XDP", "nft DNAT") > 2.5
     assert all(one.failed == 0 for one in found.values())
     assert "1.00 ×" in repr(found)
-    assert "HAProxy" in found.plot()._repr_mimebundle_()["text/plain"]
+    assert "HAProxy" in drawn(found.plot())["text/plain"]
 
 
 def test_flood_needs_its_room():

@@ -29,7 +29,7 @@ from labsetup import (
     no_balancer,
     random_flows,
 )
-from labsetup.packets import frame
+from labsetup.packets.craft import frame
 
 CLIENTS = {False: "203.0.113.0/24", True: "2001:db8:1::/64"}
 with_bird = pytest.mark.skipif(not shutil.which("bird"), reason="BIRD is not installed (bird2)")

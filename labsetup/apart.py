@@ -1,0 +1,138 @@
+"""Work in a forked process, which may end in any way without harm to this one.
+
+The child has this process's memory as it was, and none of its other threads.  What it finds out it
+sends back as text, with open files if need be: unix(7), SCM_RIGHTS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import struct
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+LENGTHS = struct.Struct("=QQ")  # of what was printed so far, and of the message
+MOST_FILES = 250  # in one message; the kernel's SCM_MAX_FD is 253
+
+
+class Message(NamedTuple):
+    """What a child sent: a text, and the descriptors of files that are this process's now.
+
+    Attributes:
+        printed: what it had written to its stdout and stderr since its message before.
+    """
+
+    text: str
+    files: list[int]
+    printed: str
+
+
+class Parent:
+    """The child's end of the talk."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+
+    def tell(self, text: str, files: Sequence[int] = ()) -> None:
+        """Send one message."""
+        data = text.encode()
+        printed = os.fstat(1).st_size
+        socket.send_fds(self._end, [LENGTHS.pack(printed, len(data))], list(files))
+        self._end.sendall(data)
+
+
+class Child:
+    """A forked process at work; it ends with the block, with all that it started.
+
+    Use it as a context manager.
+    """
+
+    def __init__(self, work: Callable[[Parent], None]) -> None:
+        """Fork.
+
+        Args:
+            work: what the child does; when it returns or raises, the child is over.
+        """
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115
+        self._read = 0  # bytes of that
+        self._end, childs_end = socket.socketpair()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # other threads stay behind
+            self.pid = os.fork()
+        if self.pid == 0:
+            with contextlib.suppress(BaseException):
+                self._begin()
+                work(Parent(childs_end))
+            os._exit(0)
+        childs_end.close()
+
+    def _begin(self) -> None:
+        os.setpgid(0, 0)
+        self._end.close()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for stream, file in ((0, nothing), (1, self._printed.fileno()), (2, 1)):
+            os.dup2(file, stream)
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)  # no trace of Python's when a library ends it
+
+    def listen(self, seconds: float) -> Message | None:
+        """The child's next message; None if it has ended.
+
+        Args:
+            seconds: to wait for it.
+
+        Raises:
+            TimeoutError: when it has not come by then.
+        """
+        end = time.monotonic() + seconds
+        head, files = self._receive(LENGTHS.size, end)
+        if len(head) < LENGTHS.size:
+            return None
+        printed, length = LENGTHS.unpack(head)
+        body, _ = self._receive(length, end)
+        return Message(body.decode(errors="replace"), files, self.printed(printed))
+
+    def _receive(self, size: int, end: float) -> tuple[bytes, list[int]]:
+        data, files = b"", list[int]()
+        waiting = select.poll()  # not select(2), which knows no descriptor above 1,023
+        waiting.register(self._end, select.POLLIN)
+        while len(data) < size:
+            if not waiting.poll(1000 * max(0.0, end - time.monotonic())):
+                raise TimeoutError
+            with contextlib.suppress(ConnectionResetError):  # it ended before it read all of ours
+                part, sent, _, _ = socket.recv_fds(self._end, size - len(data), MOST_FILES)
+                files += sent
+                if part:
+                    data += part
+                    continue
+            break
+        return data, files
+
+    def printed(self, end: int | None = None) -> str:
+        """What it has written to its stdout and stderr since its last message.
+
+        Args:
+            end: where to stop, in bytes from the beginning; None for all.
+        """
+        file = self._printed.fileno()
+        end = os.fstat(file).st_size if end is None else end
+        begun, self._read = self._read, end
+        return os.pread(file, end - begun, begun).decode(errors="replace")
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)  # with the programs that it started
+        with contextlib.suppress(ProcessLookupError):  # before it had a group of its own
+            os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self._end.close()
+        self._printed.close()

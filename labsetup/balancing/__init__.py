@@ -1,0 +1,1 @@
+"""Which server gets which connection: hashing, the balancer, and connections to see it by."""

@@ -1,0 +1,151 @@
+"""The control side of a load balancer: which servers there are, and who gets what."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import LabError
+from ..network.interface import Interface
+from ..network.network import Network
+from ..programs.program import Program
+from .hashing import owners, seed_of
+
+ROWS = 65_536
+
+NOBODY = 0xFFFF  # a row that names no server
+
+
+class Balancer:
+    """An XDP program that spreads flows over servers, and what it is told.
+
+    Attributes:
+        program: one of bpf/lb_*.c.
+        servers: the names of those in use.
+        gone: servers that not even remembered flows are sent to, from the next `use` on.
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        program: str | Program = "lb_table",
+        key: tuple[int, int] | None = None,
+        servers: Sequence[str] | None = None,
+        at: Interface | None = None,
+    ) -> None:
+        """Load the program, tell it the servers, and attach it.
+
+        Args:
+            net: a network with a VIP.
+            program: its name, or the Program.
+            key: of the hash, two words of 64 bits; None for one drawn by chance.
+            servers: names of the servers to use; all that have the VIP when None.
+            at: where to attach it; lb's eth0 when None.
+        """
+        if key is not None and not (len(np.shape(key)) == 1 and len(key) == 2):
+            raise LabError(f"a key is two numbers, such as (2024, 204), not {key!r}")
+        self.program = Program(program) if isinstance(program, str) else program
+        self.gone: set[str] = set()
+        self.net, self.servers = net, list[str]()
+        self._at = net.lb.eth0 if at is None else at
+        self._places = {name: place for place, name in enumerate(net.vip_hosts)}
+        self._rows = self._before = np.full(ROWS, NOBODY, np.uint16)
+        self._told: tuple[list[str], set[str]] | None = None
+        self._lock = threading.Lock()  # health checks change the servers from a thread of theirs
+        vips = [ip_address(vip.partition("/")[0]) for vip in net.vip.split()]
+        packed = {vip.version: vip.packed for vip in vips}
+        self._settings = {
+            "key": {"word": list(key or (secrets.randbits(64), secrets.randbits(64)))},
+            "vip": packed[4],
+            "vip6": packed.get(6, bytes(16)),
+            "mac": self._at.packed_mac,
+            "servers": 0,
+        }
+        self.use(*(net.vip_hosts if servers is None else servers))
+        self.program.attach(self._at)
+
+    def use(self, *servers: str) -> None:
+        """From now on spread flows over these servers, given by name.
+
+        With a table this is one step: a packet finds the old servers or the new, no mixture.
+        """
+        if not self._at.host.open:
+            raise LabError("this balancer's network is gone; make one anew on the network you have")
+        unknown = [name for name in servers if name not in list(self._places)]
+        if unknown:
+            has = ", ".join(self._places)
+            raise LabError(
+                f'use() takes names of servers, as in use("s1", "s2"), and this network has {has}: '
+                f"{unknown[0]!r} is none of them"
+            )
+        wanted = [name for name in self._places if name in servers]
+        with self._lock:
+            if self._told == (wanted, self.gone):
+                return
+            self.servers, self._told = wanted, (wanted, set(self.gone))
+            if "tables" in self.program.maps:
+                self._swap()
+            else:
+                self._list()
+
+    def _list(self) -> None:
+        for place, name in enumerate(self.servers):
+            self.program["servers"][place] = self._server(name)
+        self.program["settings"][0] = self._settings | {"servers": len(self.servers)}
+
+    def _swap(self) -> None:
+        """Fill the table that is not in use, then put it in the place of the other."""
+        for name, place in self._places.items():  # a server keeps its place when it is out of use
+            nobody = {"mac": bytes(6)} if name in self.gone else {}
+            self.program["servers"][place] = self._server(name) | nobody
+        self.program["settings"][0] = self._settings
+        unused = 1 - self.program["active"][0]
+        now = self._owners()
+        if self.program.name == "second_chance":
+            # A row that this change leaves alone keeps its owner before: another row's change
+            # must not cost it its second chance.
+            same = (now == self._rows) | (self._rows == NOBODY)
+            self._before = np.where(same, self._before, self._rows)
+            both = np.stack([now, self._before], axis=1)
+            self.program["tables"][unused] = {"owners": both}
+        else:
+            self.program["tables"][unused] = {"rows": now}
+        self._rows = now
+        self.program["active"][0] = unused
+
+    def _server(self, name: str) -> dict[str, object]:
+        return {"seed": int(seed_of(name)), "mac": self.net.hosts[name].first.packed_mac}
+
+    def share(self, server: str) -> float:
+        """The share of flows that a server gets, between 0 and 1."""
+        if server not in self._places:
+            raise LabError(f"there is no server {server}; there are {', '.join(self._places)}")
+        if server not in self.servers:
+            return 0.0
+        return float((self._owners() == self._places[server]).mean())
+
+    def _owners(self) -> NDArray[np.uint16]:
+        return rows(tuple(self._places[name] for name in self.servers), tuple(self.servers))
+
+    def __repr__(self) -> str:
+        where = self._at.host.name if self._at in self.program.places else "no interface any more"
+        return f"{self.program.name} at {where}: {', '.join(self.servers) or 'nobody'}"
+
+
+@lru_cache(maxsize=16)
+def rows(places: Sequence[int], servers: Sequence[str]) -> NDArray[np.uint16]:
+    """A table for bpf/lb_table.c, filled by rendezvous: for each row the place of its owner.
+
+    Args:
+        places: of the servers in the map `servers`.
+        servers: their names; where there are none, no row has an owner.
+    """
+    if not servers:
+        return np.full(ROWS, NOBODY, np.uint16)
+    return np.array(places, np.uint16)[owners(servers, ROWS)]

@@ -1,0 +1,59 @@
+"""Servers that share a VIP with nobody in front."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+
+from ..errors import LabError
+from ..network.network import Network
+from ..programs.program import Program
+from .balancer import Balancer
+
+
+class Peers(dict[str, Balancer]):
+    """Servers that share a VIP with nobody in front: each runs the program, with its own maps."""
+
+    def __init__(
+        self,
+        net: Network,
+        program: str = "to_owner",
+        key: tuple[int, int] | None = None,
+        capture: bool = False,
+    ) -> None:
+        """Load the program once for each server that has the VIP, and attach it there.
+
+        Args:
+            net: a network with a VIP.
+            program: ``"to_owner"`` or ``"second_chance"``.
+            key: of the hash, the same for all; None for one drawn by chance.
+            capture: let `record` and `journey` see what the programs do.
+        """
+        key = key or (secrets.randbits(64), secrets.randbits(64))
+        try:
+            loaded = Program(program, capture=capture)
+            for number, name in enumerate(net.vip_hosts):
+                own = Program(loaded, capture=capture) if number else loaded  # with maps of its own
+                self[name] = Balancer(net, own, key, at=net.hosts[name].eth0)
+        except BaseException:  # interrupted: half of them would be worse than none
+            self.detach()
+            raise
+
+    def __missing__(self, name: str) -> Balancer:
+        raise LabError(f"no server {name} has the program; there are {', '.join(self)}")
+
+    def use(self, *servers: str, gone: Collection[str] = ()) -> None:
+        """Tell every server, one after the other, who shares the VIP from now on.
+
+        Args:
+            servers: who gets new connections.
+            gone: who is dead, so that nobody hands anything on to it.
+        """
+        for one in self.values():
+            one.gone = set(gone)
+            one.use(*servers)
+
+    def detach(self) -> None:
+        """Take the program off every server."""
+        for one in self.values():
+            one.program.detach()

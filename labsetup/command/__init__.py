@@ -1,0 +1,1 @@
+"""The verbs of labsetup/lab, a file each; `__main__` parses the command line."""

@@ -1,0 +1,279 @@
+"""What this machine can and cannot do for the lessons, and the command that mends it.
+
+A check never guesses from a version number where it can try the thing itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..errors import LabError
+from ..network import sandbox
+from ..tools import installation
+from .verbs import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb."""
+    text = "what this machine can and cannot do, and the command that mends it"
+    added = verbs.add("doctor", doctor, text)
+    added.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that lessons build on.
+
+    Attributes:
+        name: what is looked at.
+        ok: whether this machine has it.
+        needed: whether the lab as a whole needs it.
+        detail: what was found, in plain words; the lessons that miss it, if only some do.
+        mend: the command to type, or an empty string.
+    """
+
+    name: str
+    ok: bool
+    needed: bool
+    detail: str
+    mend: str = ""
+
+
+class _Missing(Exception):
+    """A check failed; the message is its detail, `mend` the command to type."""
+
+    def __init__(self, detail: str, mend: str = "") -> None:
+        super().__init__(detail)
+        self.mend = mend
+
+
+def _root() -> str:
+    if os.geteuid() != 0:
+        raise _Missing("network namespaces need root", "sudo labsetup/lab doctor")
+    return "this is root"
+
+
+def _kernel() -> str:
+    release = platform.release()
+    major, minor = (int(part) for part in release.split(".")[:2])
+    if (major, minor) < (5, 15):
+        raise _Missing(f"Linux {release}; the lessons need 5.15", "apt-get dist-upgrade; reboot")
+    return f"Linux {release} on {platform.machine()}"
+
+
+def _private_network() -> str:
+    sandbox.enter()
+    return "namespaces for network, mounts and processes"
+
+
+def _btf() -> str:
+    if not Path("/sys/kernel/btf/vmlinux").exists():
+        raise _Missing("the kernel was built without BTF")
+    return "the kernel describes its own types"
+
+
+def _bcc() -> str:
+    try:
+        import bcc
+    except (ImportError, OSError) as error:
+        raise _Missing(f"BCC does not load: {error}", "apt-get install python3-bpfcc") from None
+    return f"BCC {bcc.__version__}"
+
+
+def _headers() -> str:
+    from ..programs.sources import HEADERS
+
+    own = Path("/lib/modules", platform.release(), "build")
+    if own.exists():
+        return f"this kernel's own, in {own}"
+    if HEADERS.exists():
+        return "the distribution's: this kernel has none of its own, and XDP needs only the UAPI"
+    raise _Missing("none for this kernel", "apt-get install linux-headers-generic")
+
+
+def _compile() -> str:
+    from ..programs.program import Program
+
+    for name in ("xdp_pass", "echo_reply"):  # the smallest, and one that reads headers
+        if Program(name).run(b"\0" * 64).verdict != "XDP_PASS":
+            raise _Missing(f"{name} did not let a packet of zeros pass")
+    return "compiled, verified and run on one packet"
+
+
+def _jit() -> str:
+    from ..programs.program import Program
+
+    if Program("xdp_pass").size.jited_bytes == 0:
+        raise _Missing(
+            "BPF is interpreted: all works, the measured times do not compare",
+            "sysctl net.core.bpf_jit_enable=1",
+        )
+    return "programs run as machine code"
+
+
+def _native() -> str:
+    from ..network.topologies import two_hosts
+    from ..programs.program import Program
+
+    net = two_hosts()
+    Program("xdp_drop").attach(net.server.eth0)
+    ping = net.client.ping(net.server, count=1, wait=0.2)
+    dropped = net.server.eth0.counters["xdp_drops"]
+    net.close()
+    if ping.received or not dropped:
+        raise _Missing("a program was attached to a veth interface and dropped nothing")
+    return "a real packet was dropped before the stack saw it"
+
+
+def _trace() -> str:
+    if not Path("/sys/kernel/tracing/events/xdp/xdp_exception").exists():
+        raise _Missing("the tracepoint xdp:xdp_exception is not there (lesson 02)")
+    return "the tracepoint xdp:xdp_exception"
+
+
+def _fentry() -> str:
+    from ..network.topologies import two_hosts
+    from ..programs.program import Program
+
+    net = two_hosts()
+    Program("xdp_pass").attach(net.server.eth0)
+    try:
+        with net.server.start("xdpdump -i eth0 --rx-capture entry") as dump:
+            dump.wait_for("listening on", timeout=5)
+    except LabError:
+        said = [line for line in dump.output.splitlines() if "error" in line.lower()] or [""]
+        raise _Missing(
+            f"xdpdump cannot watch a program here ({said[-1].removeprefix('ERROR: ')}); lesson 04 "
+            "brings a capture of its own"
+        ) from None
+    finally:
+        net.close()
+    return "xdpdump can watch a program at work"
+
+
+def _tool(command: str, lessons: str = "") -> Callable[[], str]:
+    def check() -> str:
+        path = shutil.which(command)
+        if not path:
+            missing = f"not installed ({lessons})" if lessons else "not installed"
+            raise _Missing(missing, installation(command))
+        return "unpacked for the lab" if Path(path).is_relative_to(sys.prefix) else path
+
+    return check
+
+
+def _memory() -> str:
+    facts = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    free = int(facts["MemAvailable"].split()[0]) // 1024
+    if free < 700:
+        raise _Missing(f"{free} MB free; JupyterLab and one lesson take about 700")
+    return f"{free:,} MB free"
+
+
+def _disk() -> str:
+    free = shutil.disk_usage(sys.prefix).free // 2**20
+    if free < 200:
+        raise _Missing(f"{free} MB free beside the lab")
+    return f"{free:,} MB free"
+
+
+# Name, needed, and the check itself: ordered so that the first failure explains the later ones.
+_CHECKS: tuple[tuple[str, bool, Callable[[], str]], ...] = (
+    ("root", True, _root),
+    ("kernel", True, _kernel),
+    ("private network", True, _private_network),
+    ("BCC", True, _bcc),
+    ("kernel headers", True, _headers),
+    ("compile and verify", True, _compile),
+    ("JIT compiler", False, _jit),
+    ("native XDP on veth", True, _native),
+    ("XDP tracepoint", False, _trace),
+    ("BTF", False, _btf),
+    ("ping", True, _tool("ping")),
+    ("tcpdump", True, _tool("tcpdump")),
+    ("clang", False, _tool("clang", "lesson 01")),
+    ("llvm-objdump", False, _tool("llvm-objdump", "lesson 01")),
+    ("xdp-loader", False, _tool("xdp-loader", "lesson 01")),
+    ("fentry", False, _fentry),
+    ("bpftool", False, _tool("bpftool", "lessons 01 and 03")),
+    ("dnsmasq", False, _tool("dnsmasq", "lesson 04")),
+    ("dig", False, _tool("dig", "lesson 04")),
+    ("bird", False, _tool("bird", "lesson 08")),
+    ("nft", False, _tool("nft", "lesson 07")),
+    ("haproxy", False, _tool("haproxy", "lesson 07")),
+    ("memory", False, _memory),
+    ("disk", False, _disk),
+)
+
+
+def examine() -> Iterator[Finding]:
+    """Run the checks one after the other; a check that breaks says so and stops no other."""
+    for name, needed, look in _CHECKS:
+        try:
+            yield Finding(name, True, needed, look())
+        except _Missing as missing:
+            yield Finding(name, False, needed, str(missing), missing.mend)
+        except Exception as error:
+            yield Finding(name, False, needed, f"{error}" or type(error).__name__)
+
+
+class Report(list[Finding]):
+    """All checks; `ok` is False only if something is missing that every lesson needs."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the lessons can begin."""
+        return all(check.ok for check in self if check.needed)
+
+    def as_dict(self) -> dict[str, object]:
+        """The report for a program to read."""
+        return {"ok": self.ok, "checks": [asdict(check) for check in self]}
+
+    def __repr__(self) -> str:
+        width = max((len(check.name) for check in self), default=0)
+        lines = []
+        for check in self:
+            state = "ok     " if check.ok else "MISSING" if check.needed else "without"
+            lines.append(f"{state}  {check.name:{width}}  {check.detail}")
+            if check.mend:
+                lines.append(f"{'':9}{'':{width}}  type: {check.mend}")
+        return "\n".join([*lines, "", self.verdict])
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        if not self.ok:
+            return "This machine cannot run the lessons yet; mend the first thing that is MISSING."
+        without = [check.name for check in self if not check.ok]
+        if without:
+            names = ", ".join(without)
+            return f"This machine is ready. Some lessons take another way without: {names}."
+        return "This machine is ready for every lesson."
+
+
+def checkup() -> Report:
+    """Look at this machine from a process apart, so that the notebook's network stays as it is."""
+    command = [sys.executable, "-m", "labsetup.command", "doctor", "--json"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    try:
+        return Report(Finding(**fields) for fields in json.loads(ran.stdout)["checks"])
+    except json.JSONDecodeError:
+        raise LabError(f"the check-up broke off: {ran.stderr.strip()}") from None
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Say what this machine can do."""
+    if os.geteuid() == 0:
+        sandbox.become_init()
+    report = Report(examine())
+    print(json.dumps(report.as_dict(), indent=2) if arguments.json else report)
+    return 0 if report.ok else 1

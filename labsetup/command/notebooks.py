@@ -1,0 +1,121 @@
+"""lab run: notebooks without a browser, in a temporary copy."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ..errors import LabError
+from ..network import sandbox
+from .places import NOTEBOOKS, REPO, say, without_progress
+from .verbs import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb."""
+    added = verbs.add("run", run, "run notebooks without a browser, in a temporary copy")
+    added.add_argument("which", metavar="NN|all", help="the number of a notebook, or all")
+    added.add_argument("--store", action="store_true", help="keep what the cells print as outputs")
+    added.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Execute notebooks in a temporary copy, and store what they print where that is wanted."""
+    sandbox.become_init()
+    chosen = [
+        path for path in sorted(NOTEBOOKS.glob("*.ipynb"))
+        if arguments.which == "all" or path.name.startswith(arguments.which)
+    ]  # fmt: skip
+    if not chosen:
+        names = ", ".join(path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb")))
+        raise LabError(f"no notebook begins with {arguments.which!r}; there are: {names}")
+    with tempfile.TemporaryDirectory(prefix="xdp-lab-") as folder:
+        copy = Path(folder, "notebooks")  # beside bpf/, as in the original
+        copy.mkdir()
+        Path(folder, "bpf").symlink_to(REPO / "bpf")
+        with without_progress():
+            results = [_run_notebook(path, copy, arguments.store) for path in chosen]
+    ok = all(result["ok"] for result in results)
+    if arguments.json:
+        print(json.dumps({"notebooks": results}, indent=2))
+    else:
+        seconds = sum(result["seconds"] for result in results)
+        print(f"{sum(r['ok'] for r in results)} of {len(results)} notebooks ok in {seconds:.0f} s")
+    return 0 if ok else 1
+
+
+def _run_notebook(path: Path, folder: Path, store: bool) -> dict[str, Any]:
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    # What nbclient says at a kernel's death would stand between our lines.
+    notebook = nbformat.read(shutil.copy(path, folder), as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in code:  # a stale output must not pass for a fresh one
+        cell.outputs, cell.execution_count = [], None
+    begun = time.monotonic()
+    done = 0
+
+    def progress(**_: Any) -> None:
+        nonlocal done
+        done += 1
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\033[K{path.stem}: {done} of {len(code)} cells")
+            sys.stderr.flush()
+
+    client = NotebookClient(
+        notebook, timeout=120, kernel_name="xdp-lab", allow_errors=True, record_timing=False,
+        resources={"metadata": {"path": str(folder)}}, on_cell_executed=progress,
+    )  # fmt: skip
+    broken = None
+    try:
+        client.execute(env={**os.environ, "JPY_SESSION_NAME": path.stem})
+    except CellTimeoutError:
+        broken = f"cell {done + 1} took more than {client.timeout} s"
+    except (DeadKernelError, RuntimeError) as error:
+        broken = f"the kernel died in cell {done + 1}: {error}"
+    failed = [
+        {"cell": number, "error": f"{output.ename}: {output.evalue}"}
+        for number, cell in enumerate(code, 1)
+        for output in cell.outputs
+        if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", [])
+    ]
+    if broken:
+        failed.append({"cell": done + 1, "error": broken})
+    seconds = round(time.monotonic() - begun, 1)
+    if store and not failed:
+        _store(path, notebook)
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    say(f"{path.stem}: {'ok' if not failed else 'FAILED'}, {len(code)} cells in {seconds} s")
+    for failure in failed:
+        say(f"  cell {failure['cell']}: {failure['error']}")
+    return {
+        "name": path.stem, "ok": not failed, "seconds": seconds, "cells": len(code),
+        "failed": failed,
+    }  # fmt: skip
+
+
+def _store(path: Path, ran: Any) -> None:
+    """Put the outputs of a run into the notebook, and leave the rest of it as it is."""
+    import nbformat
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+
+    # On a busy machine a cell's lines come one by one.
+    ran, _ = CoalesceStreamsPreprocessor(enabled=True)(ran, {})
+    notebook = nbformat.read(path, as_version=4)
+    for cell, fresh in zip(notebook.cells, ran.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = fresh.outputs, fresh.execution_count
+            for output in cell.outputs:
+                # A widget ends with its kernel: JupyterLab would show an error in its place.
+                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    nbformat.write(notebook, path)

@@ -1,0 +1,6 @@
+#include "xdp.h"
+
+int closed(struct xdp_md *ctx)
+{
+	return XDP_DROP;
+}

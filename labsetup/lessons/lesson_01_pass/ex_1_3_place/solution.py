@@ -1,0 +1,2 @@
+def place(net):
+    return net.middle.eth0

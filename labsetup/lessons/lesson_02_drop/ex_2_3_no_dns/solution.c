@@ -1,0 +1,28 @@
+#include "headers.h"
+
+int no_dns(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *data_end = (void *)(long)ctx->data_end;
+
+	struct ethhdr *eth = data;
+	if ((void *)(eth + 1) > data_end)
+		return XDP_PASS;
+	if (eth->h_proto != htons(ETH_P_IP))
+		return XDP_PASS;
+
+	struct iphdr *ip = (void *)(eth + 1);
+	if ((void *)(ip + 1) > data_end)
+		return XDP_PASS;
+
+	if (ip->protocol != IPPROTO_UDP)
+		return XDP_PASS;
+
+	struct udphdr *udp = (void *)ip + ip->ihl * 4;
+	if ((void *)(udp + 1) > data_end)
+		return XDP_PASS;
+	if (udp->dest == htons(53))
+		return XDP_DROP;
+
+	return XDP_PASS;
+}

@@ -1,0 +1,31 @@
+#include "xdp.h"
+
+BPF_ARRAY(seen, u64, 1); /* one for all CPUs */
+
+int bad_wire(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *data_end = (void *)(long)ctx->data_end;
+
+	struct ethhdr *eth = data;
+	if ((void *)(eth + 1) > data_end)
+		return XDP_PASS;
+	if (eth->h_proto != htons(ETH_P_IP))
+		return XDP_PASS;
+
+	struct iphdr *ip = (void *)(eth + 1);
+	if ((void *)(ip + 1) > data_end)
+		return XDP_PASS;
+	if (ip->protocol != IPPROTO_ICMP)
+		return XDP_PASS;
+
+	int key = 0;
+	u64 *count = seen.lookup(&key);
+	if (!count)
+		return XDP_PASS;
+
+	u64 before = __sync_fetch_and_add(count, 1); /* no two packets get the same */
+	if (before % 2 == 1)
+		return XDP_DROP;
+	return XDP_PASS;
+}

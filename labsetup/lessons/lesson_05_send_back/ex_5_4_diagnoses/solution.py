@@ -1,0 +1,6 @@
+def diagnoses():
+    return {
+        1: "no program at the peer",
+        2: "checksum offload",
+        3: "wrong MAC address",
+    }

@@ -1,0 +1,119 @@
+"""Rendezvous hashing, from its rule alone.
+
+The function is asked twice, then with a server less, a server more, and in another order; the
+shares come in between. At the end hash() is that of another process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labsetup import flow_hash, mixed, random_flows, seed_of, unevenness
+from labsetup.balancing.hashing import Hashes, Names
+from labsetup.practice.checking import Wrong
+
+FLOWS = 400
+SERVERS = ["s1", "s2", "s3", "s4", "s5"]
+COUNT = "Does the number of servers play a part? It changes for all flows."
+PLACE = "Where does a server's number come from: its name, or its place in the list?"
+NEW = "A new server may take flows to itself. Why do others move?"
+BOTH = "All flows meet at one server. Is the score one of both, the flow and the server?"
+STIRRED = "A few bits decide, and not evenly. What is stirred, and when?"
+TIED = "The order has a say where two scores are alike. How many different ones can yours be?"
+YOURS = (
+    "The list is its caller's, who needs it for the next flow. Can you do without a change to it?"
+)
+
+SALT = "Python's hash() of a str is another in each process. Two load balancers have to agree."
+
+
+def salted(thing: object) -> bool:
+    """Whether Python stirs a salt of the process into this one's hash."""
+    if isinstance(thing, (tuple, frozenset)):
+        return any(map(salted, thing))
+    return isinstance(thing, (str, bytes))
+
+
+@contextmanager
+def another_process() -> Iterator[None]:
+    """hash() as a process with another salt has it (PYTHONHASHSEED); a number's stays."""
+    own = hash
+    with patch("builtins.hash", lambda one: own(("another", one) if salted(one) else one)):
+        yield
+
+
+def check(choose: Callable[[np.uint64, list[str]], object]) -> None:
+    hashes = flow_hash(random_flows(FLOWS), key=(6, 1))
+
+    def chosen(servers: list[str], flows: Hashes = hashes) -> Names:
+        names = []
+        for flow in flows:
+            name = choose(flow, given := list(servers))
+            if not (isinstance(name, str) and name in servers):
+                think = "What does your function return, and is it one of the servers?"
+                raise Wrong(f"a flow, and {servers}", "a name from the list", repr(name), think)
+            if given != servers:
+                raise Wrong(f"a flow, and {servers}", "the list stays as it is", f"{given}", YOURS)
+            names.append(name)
+        return np.array(names)
+
+    before = chosen(SERVERS)
+    every = f"{FLOWS} flows, and {', '.join(SERVERS)}"
+    if changed := int((chosen(SERVERS) != before).sum()):
+        think = "Packets of one connection have the same hash. What else is there in your choice?"
+        raise Wrong(f"{every}, twice", "the same server", f"another one for {changed}", think)
+    for gone, think in (("s5", COUNT), ("s3", PLACE), ("s1", PLACE)):
+        rest = [name for name in SERVERS if name != gone]
+        after = chosen(rest)
+        nothing(f"{FLOWS} flows; {gone} leaves", (after != before) & (before != gone), think)
+        if len(set(before)) > 1:
+            fair(f"{FLOWS} flows; {gone} leaves: the flows of those that stay", after, rest)
+    after = chosen(["s0", *SERVERS])
+    nothing(f"{FLOWS} flows; s0 comes", (after != before) & (after != "s0"), NEW)
+    fair(every, before, SERVERS)
+    close = alike()
+    moved = np.concatenate(
+        [
+            chosen(SERVERS[::-1]) != before,
+            chosen(SERVERS[::-1], close) != chosen(SERVERS, close),
+        ]
+    )
+    think = TIED if moved.mean() < 0.5 else PLACE
+    nothing(f"{len(moved)} flows; the same servers in another order", moved, think)
+
+    with another_process():
+        changed = int((chosen(SERVERS) != before).sum())
+    if changed:
+        sent = f"{every}, where hash() is that of another Python process"
+        raise Wrong(sent, "the same server", f"another one for {changed}", SALT)
+
+
+def nothing(sent: str, moved: NDArray[np.bool_], think: str) -> None:
+    """Refuse an answer that moves flows for nothing."""
+    if moved.any():
+        happened = f"{moved.sum()} moved though their server is still there"
+        raise Wrong(sent, "nobody moves for nothing", happened, think)
+
+
+def fair(sent: str, names: Names, servers: list[str]) -> None:
+    """Refuse an answer that gives a server far more than its share, or far less."""
+    counts = [int((names == name).sum()) for name in servers]
+    if unevenness(names, servers) <= 1.5 and min(counts) >= len(names) / len(servers) / 2:
+        return
+    found = ", ".join(f"{name} {count}" for name, count in zip(servers, counts, strict=True))
+    raise Wrong(
+        sent, "about as many for each", found, BOTH if max(counts) == len(names) else STIRRED
+    )
+
+
+def alike() -> Hashes:
+    """Flows whose two highest, or two lowest, scores are nearly one number."""
+    many = flow_hash(random_flows(100_000, seed=61))
+    scores = np.sort([mixed(many ^ seed_of(name)) for name in SERVERS], axis=0)
+    near = [np.argsort(high - low)[:20] for low, high in (scores[:2], scores[-2:])]
+    return many[np.concatenate(near)]

@@ -1,0 +1,1 @@
+"""Hosts and the wires between them, in a network that only this process and its children see."""

@@ -1,0 +1,1 @@
+"""What becomes of packets where tcpdump does not look: in and around XDP programs."""

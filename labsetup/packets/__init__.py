@@ -1,0 +1,1 @@
+"""Packets: made, sent, seen, and compared field by field; scapy does the crafting."""

@@ -1,0 +1,1 @@
+"""Plots: one look in light and dark, and those that move."""

@@ -1,0 +1,24 @@
+"""The course's colours and marks; no meaning rests on colour alone.
+
+Colours follow the theme of the page: JupyterLab's variables, with a fallback elsewhere.
+"""
+
+from __future__ import annotations
+
+INK = "var(--jp-ui-font-color1, currentColor)"
+
+FAINT = "var(--jp-ui-font-color2, gray)"
+
+LINE = "var(--jp-border-color1, #9e9e9e)"
+
+CODE = "var(--jp-code-font-family, monospace)"
+
+CODE_SIZE = "var(--jp-code-font-size, 13px)"
+
+XDP = "#d17a00"  # an orange that stands out from both a white and a black page
+
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")  # Okabe and Ito, colour-blind safe
+
+MARKS = ("o", "s", "^", "D", "v")
+
+SIGNS = "●■▲◆▼"  # the marks, in text

@@ -1,0 +1,1 @@
+"""The reader answers: exercises, their checks, hints, predictions, progress, the museum."""

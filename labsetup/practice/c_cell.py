@@ -1,0 +1,68 @@
+"""What a cell of C does: it makes a Program, gives it its name, and has it checked."""
+
+from __future__ import annotations
+
+import shlex
+
+from IPython import get_ipython
+from IPython.display import display
+
+from ..errors import LabError
+from ..network.session import current
+from ..programs.build import BuildError
+from ..programs.program import Program
+from . import exercise as exercises
+from .notebook import Refused, check, record
+
+
+def xdp(line: str, cell: str) -> None:
+    """``%%xdp NAME``: make a Program of the C in this cell, and call it NAME.
+
+    ``%%xdp NAME --check 2.1`` checks it, too, as the answer to an exercise.
+    """
+    name, *options = shlex.split(line) or [""]
+    if not name.isidentifier() or (options and (options[0] != "--check" or len(options) != 2)):
+        raise LabError(
+            "a cell of C begins with %%xdp NAME, where NAME is what to call it in Python; "
+            "--check 2.1 may follow, the number of an exercise"
+        )
+    taken = get_ipython().user_ns.get(name)
+    module = str(getattr(taken, "__module__", ""))  # of some objects it is None
+    if module.startswith("labsetup.") and not isinstance(taken, Program):
+        raise LabError(f"{name} is the name of something else here; call the program my_{name}")
+    exercise = exercises.find(options[1]) if options else None
+    # An empty line stands for the first one, so that clang counts lines as the cell does.
+    try:
+        program = Program(name, "\n" + cell)
+    except BaseException as error:
+        _forget(name)
+        if exercise and isinstance(error, BuildError):
+            record(exercise, ok=False)
+        if isinstance(error, KeyboardInterrupt):
+            raise LabError(f"{name} was interrupted; run its cell again") from None
+        raise
+    if where := _places(name):
+        print(f"the {name} from before still runs at {where}: {name}.attach(…) replaces it there")
+    get_ipython().user_ns[name] = program
+    current().one(Refused).discard(name)
+    print(program.summary)
+    for warning in program.warnings:
+        print(f"clang warns: {warning}")
+    if exercise:
+        display(check(exercise.id, program))
+
+
+def _forget(name: str) -> None:
+    """See that an older program does not pass for one that was refused."""
+    current().one(Refused).add(name)
+    if where := _places(name):
+        print(f"the {name} from before still runs at {where}; {name}.detach() takes it off")
+    else:
+        get_ipython().user_ns.pop(name, None)
+
+
+def _places(name: str) -> str:
+    """Where a program that has this name in the notebook is attached; empty if nowhere."""
+    found = get_ipython().user_ns.get(name)
+    places = found.places if isinstance(found, Program) else []
+    return " and ".join(f"{one.host.name} {one.name}" for one in places)

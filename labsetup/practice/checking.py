@@ -1,0 +1,165 @@
+"""The few words in which the checks of the exercises are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scapy.packet import Packet
+
+from ..network.host import cpus
+from ..packets.craft import Ether, frame
+from ..packets.fields import Field, compare
+from ..programs.program import Program
+from ..programs.run import VERDICTS, Run
+from ..programs.values import PerCPU
+from .museum import exhibit, halls
+
+Case = tuple[str, Packet | bytes, str, str]  # a packet in words, itself, its verdict, a thought
+
+ABORTED, DROP, PASS, TX, REDIRECT = VERDICTS
+
+ROUND = 300_000  # longer than a CPU gives its time to one, so that two do meet
+LOST = "Some additions are lost: the CPUs share one number."
+WRITTEN = (
+    "Your program has written into a packet that is to go on as it came. Does it write before all "
+    "questions are asked? Or does a question itself write, with = where == is meant?"
+)
+
+
+@dataclass
+class Wrong(Exception):
+    """Where an answer differs from what was asked.
+
+    Raised from an error of the reader's Python, it is told with that error and its line.
+
+    Attributes:
+        sent: what the answer was tried with.
+        expected: what should have come of it.
+        happened: what did.
+        think: one thought to follow; never the solution.
+        differs: header fields, as expected and as they came.
+    """
+
+    sent: str
+    expected: str
+    happened: str
+    think: str
+    differs: Sequence[Field] = field(default_factory=tuple)
+
+
+def expect(
+    program: Program,
+    what: str,
+    packet: Packet | bytes,
+    verdict: str,
+    think: str,
+    after: Packet | bytes | None = None,
+) -> Run:
+    """Run a program on a packet.
+
+    Args:
+        program: the reader's.
+        what: the packet in words.
+        packet: what goes in.
+        verdict: what must come out, such as ``"XDP_DROP"``.
+        think: the thought for those whose program does something else.
+        after: the frame that must come out with it; the same one, if None.
+
+    Raises:
+        Wrong: if another verdict comes out, or another frame.
+    """
+    run = program.run(packet)
+    sent = f"{what} ({len(run.before)} bytes)"
+    if run.verdict != verdict:
+        raise Wrong(sent, verdict, run.verdict, think)
+    wanted = run.before if after is None else frame(after)
+    if verdict not in (DROP, ABORTED) and run.after != wanted:
+        differs = [
+            field for field in compare(wanted, run.after) if field.changed and not _alike(field)
+        ]
+        expected, happened = (
+            f"{verdict}, {len(raw)} bytes: {Ether(raw).summary()}" for raw in (wanted, run.after)
+        )
+        raise Wrong(sent, expected, happened, WRITTEN if after is None else think, differs)
+    return run
+
+
+def _alike(field: Field) -> bool:
+    """Whether a checksum is what it should be, and wrong only since another field is."""
+    return field.before.partition(" (")[0] == field.after.partition(" (")[0]
+
+
+def expect_each(program: Program, cases: Sequence[Case]) -> None:
+    """Run a program on one packet after another; the first that goes wrong is told.
+
+    Raises:
+        Wrong: as `expect` does.
+    """
+    for what, packet, verdict, think in cases:
+        expect(program, what, packet, verdict, think)
+
+
+def equal(sent: str, what: str, expected: object, happened: object, think: str) -> None:
+    """Compare two values, such as a count in a map.
+
+    Raises:
+        Wrong: if they differ.
+    """
+    if expected != happened:
+        raise Wrong(sent, f"{what} {expected}", f"{what} {happened}", think)
+
+
+def summed(value: int | PerCPU) -> int:
+    """A map's value as one number: of a per-CPU value the sum of its copies."""
+    return value.sum if isinstance(value, PerCPU) else int(value)
+
+
+def at_once(program: Program, what: str, packet: Packet | bytes) -> tuple[str, int]:
+    """Run a program on several CPUs at the same time; one CPU alone loses no addition.
+
+    Returns:
+        what was sent, in words, and how many times.
+    """
+    together = cpus()[:4]
+    program.run(packet, repeat=ROUND, cpus=together)
+    words = f"{what}, {ROUND:,} times on each of {len(together)} CPUs at once"
+    return words, ROUND * len(together)
+
+
+def diagnosed(number: str, diagnoses: object) -> None:
+    """Compare what a reader says of a hall's rooms with what is in them.
+
+    Args:
+        number: of the exercise, which is the hall's as well.
+        diagnoses: what the reader's function returned: a name of a failure for each room.
+
+    Raises:
+        Wrong: on the first room whose diagnosis is another.
+    """
+    hall = halls()[number]
+    first, *_, last = hall.rooms
+    offered = ", ".join(f"«{failure.name}»" for failure in hall.failures)
+    named = {_plain(failure.name): failure for failure in hall.failures}
+    if not isinstance(diagnoses, Mapping):
+        think = "Does your function return what it found?"
+        raise Wrong("your function", "a dict of rooms and diagnoses", repr(diagnoses), think)
+    if not set(hall.rooms) & set(diagnoses):
+        think = "A room is a number, without quotation marks."
+        raise Wrong("your function", f"keys from {first} to {last}", f"{list(diagnoses)}", think)
+    for room, right in hall.rooms.items():
+        said = diagnoses.get(room)
+        suspect = named.get(_plain(said))
+        if suspect and suspect.name == right:
+            continue
+        if suspect is None:
+            think = f"exhibit({room}) builds it. Look round there before you judge."
+            raise Wrong(f"room {room}", f"one of {offered}", f"{said!r}", think)
+        seen = suspect.look(exhibit(room))
+        think = "So it is not that. What do you see in its place, and which failure leaves that?"
+        raise Wrong(f"room {room}: «{suspect.name}»", suspect.shows, seen, think)
+
+
+def _plain(said: object) -> str:
+    """A diagnosis in lower case and without needless spaces."""
+    return " ".join(str(said).split()).casefold()

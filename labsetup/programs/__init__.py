@@ -1,0 +1,1 @@
+"""From C to a verdict: found, built, loaded, attached, run; and its maps."""

@@ -1,0 +1,107 @@
+"""From C to a program that the verifier has accepted; what stands in the way is told in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import LabError
+from .compile import Built, Compilation
+from .explain.clang import Remark, gave_up, included, remarks, undeclared
+from .explain.listing import Listing
+from .explain.verifier import explain, last_words
+from .loaded import Loaded
+
+
+class BuildError(LabError):
+    """clang does not accept the C.
+
+    Attributes:
+        log: all that was said.
+        warnings: what clang had found suspicious before, a line each.
+    """
+
+    def __init__(self, message: str, log: str, warnings: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.log, self.warnings = log, warnings
+
+    def _render_traceback_(self) -> list[str]:
+        """The sentence, and what clang had warned of."""
+        warned = [f"clang warns: {one}" for one in self.warnings]
+        return [*super()._render_traceback_(), *warned]
+
+
+class VerifierError(BuildError):
+    """The kernel's verifier refuses the program."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Under all that, what the verifier itself said last."""
+        words = last_words(self.log)
+        last = ["", "the verifier:", *words] if words else []
+        return [*super()._render_traceback_(), *last]
+
+
+def build(
+    name: str, source: str, function: str, file: str = "", ours: bool = False
+) -> tuple[Built, Loaded, list[str]]:
+    """Have clang compile C, and the verifier look at it.
+
+    Args:
+        name: what the program is called.
+        source: the C.
+        function: the one that the kernel is to run.
+        file: where the C lies, if it does lie in one.
+        ours: it is one of the lab's own, of whose lines less needs to be told.
+
+    Returns:
+        the program as data, loaded, and what clang found suspicious in it, a line each.
+
+    Raises:
+        BuildError: with clang's first complaint.
+        VerifierError: with the refused line and what usually mends it.
+    """
+    with Compilation(source, function, tell=not ours) as compilation:
+        compiled = compilation.compiled()
+        listing = Listing(source, function, compiled.told)
+        found = remarks(listing)
+        if compiled.ended:
+            raise _given_up(name, listing, found, compiled.told)
+        if compiled.functions is None:
+            raise _refused_by_clang(file or name, listing, compiled.told or compiled.trouble)
+        warned = [str(one) for one in found if not one.place.file]
+        if function not in compiled.functions:
+            raise BuildError(
+                f"{name} has no function that XDP can call; write one that begins "
+                f"int {function}(struct xdp_md *ctx)",
+                compiled.told,
+            )
+        verified = compilation.verified()
+    if verified.built is None:
+        if call := undeclared(found):
+            raise BuildError(f"{name} cannot be loaded{call}", verified.log)
+        place, words = explain(listing, verified.log, verified.in_time, bool(warned))
+        where = f"the verifier refused {name}{f' at {place}' if place else ''}"
+        raise VerifierError(f"{where}{words}", verified.log, warned)
+    return verified.built, Loaded(verified.files), warned
+
+
+def _given_up(name: str, listing: Listing, found: list[Remark], told: str) -> BuildError:
+    """LLVM ended the process; what it had to tell about the C is all that can be told."""
+    if call := undeclared(found):
+        return BuildError(f"{name} does not compile{call}", told)
+    warned = [str(one) for one in found if one.kind == "warning"]
+    return BuildError(f"{name} does not compile{gave_up(listing, found)}", told, warned)
+
+
+def _refused_by_clang(where: str, listing: Listing, log: str) -> BuildError:
+    errors = [one for one in remarks(listing) if one.kind == "error"]
+    if call := undeclared(errors):
+        return BuildError(f"{where} does not compile{call}", log)
+    if errors:
+        because = included(listing, errors[0])
+        return BuildError(f"{where} does not compile: {errors[0]}{because}", log)
+    reason = log.strip().splitlines()
+    return BuildError(
+        f"BCC could not compile {where}: {reason[-1] if reason else 'it gave no reason'}; "
+        "type: labsetup/lab doctor",
+        log,
+    )

@@ -1,0 +1,234 @@
+"""C made into a program and its maps by BCC, in a process of its own.
+
+Where LLVM gives up it ends the process that called it, and two threads that call it at once end
+theirs; what is built here in a child comes back as data, and the memory that it took is free again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bcc import BPF
+
+from .. import libbpf
+from ..apart import Child, Message, Parent
+from ..errors import LabError
+from ..libbpf import lib
+from .sources import HEADERS, SOURCES
+
+# BCC's DEBUG_PREPROCESSOR and DEBUG_SOURCE: it prints the C as it rewrote it, and then each
+# instruction under the line that it comes from.
+TELL_ALL = 0x4 | 0x8
+
+# BCC's own choice leaves out the warnings of which a beginner's verdicts are made.
+WARNINGS = [
+    "-Wunused-value",
+    "-Wuninitialized",
+    "-Wsometimes-uninitialized",
+    "-Wconditional-uninitialized",
+]
+
+PATIENCE = 10.0  # seconds for the verifier; an endless loop over a packet takes it minutes
+COMPILING = 60.0  # seconds for clang, which takes one or two over the largest honest program
+
+
+@dataclass(frozen=True)
+class MapPlan:
+    """A map as the C describes it, with the types of its keys and values as BCC writes them."""
+
+    name: str
+    kind: int
+    key: str
+    leaf: str
+    key_size: int
+    leaf_size: int
+    entries: int
+    flags: int
+
+
+@dataclass(frozen=True)
+class Built:
+    """A program as clang made it; it can be loaded any number of times, each with its own maps.
+
+    Attributes:
+        function: its name in the C.
+        instructions: 8 bytes each; where one names a map it has the map's place in *maps*.
+        maps: those of the C, in its order.
+        licence: as the kernel is told.
+    """
+
+    function: str
+    instructions: bytes
+    maps: tuple[MapPlan, ...]
+    licence: bytes
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What came of a piece of C.
+
+    Attributes:
+        told: what clang and BCC printed.
+        functions: those that the kernel could be given; None where C did not compile.
+        trouble: what BCC raised, if it did.
+        ended: whether the process that compiled was ended by it.
+    """
+
+    told: str
+    functions: Sequence[str] | None
+    trouble: str = ""
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What the kernel's verifier said to it.
+
+    Attributes:
+        files: of the loaded program, and then of each map; none where it was refused.
+        built: the program as data.
+        log: the verifier's words, where it was refused.
+        in_time: whether it came to an end.
+    """
+
+    files: Sequence[int]
+    built: Built | None = None
+    log: str = ""
+    in_time: bool = True
+
+
+def name_headers() -> None:
+    """Tell BCC of the prepared headers, where the kernel has none of its own in /lib/modules."""
+    if HEADERS.exists() and not Path("/lib/modules", os.uname().release, "build").exists():
+        os.environ.setdefault("BCC_KERNEL_SOURCE", str(HEADERS))
+
+
+class _Quiet(BPF):  # type: ignore[misc]  # BCC has no types
+    """BCC, but for its habit of attaching whatever function has the name of a probe."""
+
+    def _trace_autoload(self) -> None:
+        pass
+
+
+class Compilation:
+    """A piece of C on its way into the kernel, in a child process.
+
+    Use it as a context manager: `compiled`, then `verified`.
+    """
+
+    def __init__(
+        self, text: str, function: str, kind: int = libbpf.PROG_TYPE_XDP, tell: bool = False
+    ) -> None:
+        """Begin.
+
+        Args:
+            text: the C.
+            function: the one to load.
+            kind: the type of BPF program, linux/bpf.h.
+            tell: have BCC print what it makes of each line; this takes a third longer.
+        """
+        self._function = function
+        self._child = Child(lambda parent: _work(parent, text, function, kind, tell))
+
+    def compiled(self) -> Compiled:
+        """Wait for clang.
+
+        Raises:
+            LabError: when it takes longer than a minute.
+        """
+        try:
+            message = self._child.listen(COMPILING)
+        except TimeoutError:
+            raise LabError(
+                f"clang was stopped after {COMPILING:g} s over {self._function}; look for a loop "
+                "that it unrolls, or a macro that grows with each use, and make it smaller"
+            ) from None
+        if message is None:
+            return Compiled(self._child.printed(), None, ended=True)
+        found = json.loads(message.text)
+        return Compiled(message.printed, found["functions"], found["trouble"])
+
+    def verified(self) -> Verified:
+        """Wait for the verifier."""
+        try:
+            message = self._child.listen(PATIENCE)
+        except TimeoutError:
+            return Verified((), in_time=False)
+        if message is None:
+            log = self._child.printed() or "the process that loaded it has ended"
+            return Verified((), log=log)
+        return _verified(message)
+
+    def __enter__(self) -> Compilation:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._child.__exit__(*error)
+
+
+def _verified(message: Message) -> Verified:
+    found = json.loads(message.text)
+    if found["trouble"]:
+        return Verified((), log=message.printed or found["trouble"])
+    built = Built(
+        found["function"],
+        bytes.fromhex(found["instructions"]),
+        tuple(MapPlan(**plan) for plan in found["maps"]),
+        found["licence"].encode(),
+    )
+    return Verified(message.files, built)
+
+
+def _work(parent: Parent, text: str, function: str, kind: int, tell: bool) -> None:
+    """In the child: compile, then load."""
+    name_headers()
+    flags = [f"-I{SOURCES}", *WARNINGS]
+    try:
+        bpf = _Quiet(text=text.encode(), cflags=flags, debug=TELL_ALL if tell else 0)
+    except Exception as error:  # BCC raises nothing more particular
+        parent.tell(json.dumps({"functions": None, "trouble": str(error)}))
+        return
+    functions = libbpf.function_names(bpf.module)
+    parent.tell(json.dumps({"functions": functions, "trouble": ""}))
+    if function not in functions:
+        return
+    name = function.encode()
+    try:
+        loaded = bpf.load_func(name, kind)
+    except Exception as error:
+        parent.tell(json.dumps({"trouble": str(error)}))
+        return
+    numbers = range(lib.bpf_num_tables(bpf.module))
+    files = [lib.bpf_table_fd_id(bpf.module, number) for number in numbers]
+    found: dict[str, Any] = {
+        "trouble": "",
+        "function": function,
+        "instructions": _instructions(bpf, name, files).hex(),
+        "maps": [asdict(_plan(bpf.module, number)) for number in numbers],
+        "licence": lib.bpf_module_license(bpf.module).decode(),
+    }
+    parent.tell(json.dumps(found), [loaded.fd, *files])
+
+
+def _plan(module: int, number: int) -> MapPlan:
+    return MapPlan(
+        name=lib.bpf_table_name(module, number).decode(),
+        kind=lib.bpf_table_type_id(module, number),
+        key=lib.bpf_table_key_desc_id(module, number).decode(),
+        leaf=lib.bpf_table_leaf_desc_id(module, number).decode(),
+        key_size=lib.bpf_table_key_size_id(module, number),
+        leaf_size=lib.bpf_table_leaf_size_id(module, number),
+        entries=lib.bpf_table_max_entries_id(module, number),
+        flags=lib.bpf_table_flags_id(module, number),
+    )
+
+
+def _instructions(bpf: BPF, function: bytes, files: Sequence[int]) -> bytes:
+    """A function's code, with the place of a map where this process's descriptor of it stood."""
+    raw = bpf.dump_func(function)
+    return libbpf.with_maps(raw, files.index)

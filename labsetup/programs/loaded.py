@@ -1,0 +1,53 @@
+"""A program in the kernel: its descriptor, and one for each of its maps."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Sequence
+
+from .. import libbpf
+from ..errors import LabError
+from .compile import Built
+
+
+class Loaded:
+    """What the kernel has of a program; it lets go of it when nobody holds this any more.
+
+    An interface that runs the program keeps it alive by itself.
+
+    Attributes:
+        fd: the program's descriptor.
+        maps: descriptors of its maps, in the order of `Built.maps`.
+    """
+
+    def __init__(self, files: Sequence[int]) -> None:
+        """Take over descriptors: of the program, then of its maps."""
+        self.fd, *self.maps = files
+        weakref.finalize(self, _close, tuple(files))
+
+
+def _close(files: Sequence[int]) -> None:
+    for file in files:
+        os.close(file)
+
+
+def load(built: Built) -> Loaded:
+    """Load a program once more, with empty maps; the verifier has accepted it before.
+
+    Raises:
+        LabError: when the kernel has no room for it.
+    """
+    files: list[int] = []
+    try:
+        for plan in built.maps:
+            sizes = plan.key_size, plan.leaf_size
+            files.append(libbpf.create_map(plan.kind, plan.name, sizes, plan.entries, plan.flags))
+        code = libbpf.with_maps(built.instructions, files.__getitem__)
+        return Loaded([libbpf.load(built.function, code, built.licence), *files])
+    except OSError as error:
+        _close(files)
+        raise LabError(
+            f"the kernel did not load {built.function} once more: {error.strerror}; "
+            "restart the notebook's kernel, which frees what it has loaded"
+        ) from None

@@ -1,0 +1,190 @@
+"""Program: the C, what the kernel has of it, its maps, and where it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from scapy.packet import Packet
+
+from .. import libbpf
+from ..errors import LabError
+from ..network import sandbox
+from ..network.interface import Interface
+from ..packets.craft import frame
+from . import sources
+from .attach import Attachment, mend_helpers, put, take_off
+from .build import build
+from .compile import Built
+from .loaded import Loaded, load
+from .maps import Map
+from .run import Run, run
+
+# The maps of bpf/capture.c, which are not the program's own.
+CAPTURES = {"records", "met"}
+
+
+class Program:
+    """An XDP program, compiled by BCC and accepted by the verifier.
+
+    Attributes:
+        name: its function's name.
+        source: its C.
+        warnings: what clang found suspicious in it, a line each.
+        hidden_maps: those of its capture, by name.
+        maps: its BPF maps by name; ``program["icmp_packets"]`` is short for one.
+        size: instructions as the kernel runs them, and bytes of machine code.
+    """
+
+    def __init__(
+        self, name: str | Path | Program, source: str | None = None, capture: bool = False
+    ) -> None:
+        """Compile and load.
+
+        Args:
+            name: a program of ``bpf/`` such as ``"xdp_drop"``, or the path of a ``.c`` file, or a
+                program to load once more, with empty maps.
+            source: C to use instead of a file; *name* then only names it.
+            capture: put ``bpf/capture.c`` around it, so that `record` sees each packet.
+
+        Raises:
+            BuildError: with clang's first complaint.
+            VerifierError: with the refused line and what usually mends it.
+        """
+        sandbox.require()
+        self._attached: list[Interface] = []
+        self.path: Path | None
+        self.name: str
+        self.source: str
+        self.warnings: list[str]
+        self._built: Built
+        self.captures = capture
+        if isinstance(name, Program):
+            self.path, self.name, self.source = name.path, name.name, name.source
+        else:
+            self.path = None if source is not None else sources.find(name)
+            self.name = Path(name).stem
+            self.source = self.path.read_text() if self.path else str(source)
+        if isinstance(name, Program) and name.captures == capture:
+            self._built, self.warnings = name._built, name.warnings
+            self._loaded = load(self._built)
+        else:
+            self._built, self._loaded, self.warnings = self._compiled()
+        self.fd = self._loaded.fd
+        self.size = libbpf.facts(self.fd)
+        self.id = self.size.id
+        maps = {
+            plan.name: Map(plan, fd, self._loaded)
+            for plan, fd in zip(self._built.maps, self._loaded.maps, strict=True)
+        }
+        is_capture = self.captures or self.name == "capture"
+        self.hidden_maps = {n: one for n, one in maps.items() if is_capture and n in CAPTURES}
+        self.maps = {n: one for n, one in maps.items() if n not in self.hidden_maps}
+
+    def _compiled(self) -> tuple[Built, Loaded, list[str]]:
+        function = sources.entry_of(self.name, self.source)
+        is_ours = self.path is not None and self.path.parent == sources.SOURCES
+        file = self.path.name if self.path else ""
+        if not self.captures:
+            return build(self.name, self.source, function, file, is_ours)
+        text = sources.with_capture(self.source, function)
+        return build(self.name, text, "capture", file, is_ours)
+
+    def __getitem__(self, name: str) -> Map:
+        try:
+            return self.maps[name]
+        except KeyError:
+            has = ", ".join(self.maps) or "none"
+            raise LabError(f"{self.name} has no map {name!r}; its maps: {has}") from None
+
+    def attach(self, interface: Interface, mode: str = "native", helper: bool = True) -> None:
+        """Run the program for each packet that arrives at an interface.
+
+        It replaces a program that the lab attached there before, without a gap.
+
+        Args:
+            interface: such as ``net.server.eth0``.
+            mode: ``"native"`` runs in the driver, before the kernel makes an skb of the frame;
+                ``"generic"`` after that, on any driver.
+            helper: in native mode put xdp_pass on the other end of the link, if nothing is
+                there.  Without it veth takes back none of the frames that XDP sends.
+
+        Raises:
+            LabError: if it is not an interface of the lab, or has a program of somebody else's.
+        """
+        if not isinstance(interface, Interface):
+            given = type(interface).__name__
+            raise LabError(f"attach() takes an interface such as net.server.eth0, not {given}")
+        if mode not in libbpf.FLAG_MODE:
+            raise LabError(f"there is no mode {mode!r}; use 'native' or 'generic'")
+        ours = interface.ours
+        if ours is None and interface.xdp is not None:
+            raise LabError(
+                f"{interface.host.name} {interface.name} already runs an XDP program that this "
+                f"notebook did not attach; take it off first: "
+                f"!ip -n {interface.host.name} link set {interface.name} xdp off"
+            )
+        if ours is not None and ours.mode != mode:
+            take_off(interface)  # an interface runs XDP in one mode at a time
+        put(interface, self.fd, Attachment(self, mode, self.id, helper and mode == "native"))
+        self._attached.append(interface)
+        mend_helpers(interface)
+
+    def detach(self, interface: Interface | None = None) -> None:
+        """Take the program off an interface, or off every one; the lab's xdp_pass goes with it."""
+        if interface is not None and interface not in self.places:
+            raise LabError(f"{self.name} is not attached to {interface.host.name} {interface.name}")
+        for one in self.places if interface is None else [interface]:
+            take_off(one)
+            mend_helpers(one)
+
+    @property
+    def places(self) -> list[Interface]:
+        """The interfaces that run this program now."""
+        self._attached = [one for one in dict.fromkeys(self._attached) if self._runs_at(one)]
+        return list(self._attached)
+
+    def _runs_at(self, interface: Interface) -> bool:
+        ours = interface.ours if interface.host.open else None
+        return ours is not None and ours.program is self
+
+    def run(
+        self, packet: Packet | bytes, repeat: int = 1, cpus: Sequence[int] | None = None
+    ) -> Run:
+        """Run the program on one packet, with no network at all (BPF_PROG_TEST_RUN).
+
+        Args:
+            packet: a scapy packet, or the bytes of a frame from its Ethernet header on.
+            repeat: runs to time, from 1 to 10,000,000; the maps count each one.
+            cpus: run it *repeat* times on each of these CPUs, all at once.
+
+        Raises:
+            LabError: for a frame that the kernel does not take.
+        """
+        raw = frame(packet)
+        before = self._entries() if repeat == 1 and not cpus else {}
+        verdict, after, ns = run(self.fd, raw, repeat, cpus)
+        changed: dict[str, tuple[object, object]] = {}
+        if before:
+            now = self._entries()
+            changed = {k: (before.get(k), v) for k, v in now.items() if before.get(k) != v}
+            changed |= {k: (v, None) for k, v in before.items() if k not in now}
+        return Run(self.name, verdict, raw, after, ns, changed)
+
+    def _entries(self) -> dict[str, object]:
+        """Every entry of the maps that are small enough to be read at each run."""
+        small = [one for one in self.maps.values() if one.is_small]
+        return {"": None} | {f"{m.name}[{k}]": v for m in small for k, v in m.items()}
+
+    def __repr__(self) -> str:
+        return f"{sources.without_licence(self.source)}\n\n{self.summary}"
+
+    @property
+    def summary(self) -> str:
+        """One line: size, and where it is attached."""
+        modes = {one: one.ours for one in self.places}
+        places = [f"{i.host.name} {i.name} ({ours.mode})" for i, ours in modes.items() if ours]
+        return (
+            f"{self.name}: {self.size.instructions} instructions, {self.size.jited_bytes} bytes of "
+            f"machine code; {'attached to ' + ', '.join(places) if places else 'not attached'}"
+        )

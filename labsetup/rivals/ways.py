@@ -1,0 +1,306 @@
+"""What one would use at lb: our XDP program, and what the distribution has instead.
+
+Each way is in force while its block runs, remembers the commands that it took, and leaves nothing.
+Sources: nft(8), HAProxy's configuration.txt, Documentation/networking/ip-sysctl.rst.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import struct
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+from ..balancing.balancer import Balancer
+from ..errors import LabError
+from ..network import sandbox
+from ..network.host import Host
+from ..network.network import Network
+from ..network.process import Background
+from ..programs.program import Program
+from ..tools import installation
+
+PORT = 80
+SEED = 0x5EED  # of nft's hash: the same flows have the same servers after a restart
+
+FOLDER = Path("/run/xdp-lab")
+CONFIGURATION = """\
+defaults
+    mode tcp
+    timeout connect 2s
+    timeout client 1m
+    timeout server 1m
+listen vip
+    bind {vip}:{port}
+    balance roundrobin
+{servers}"""
+
+# linux/netlink.h, nfnetlink.h, nfnetlink_conntrack.h
+NETLINK_NETFILTER, NLM_F_REQUEST, NLM_F_ACK = 12, 1, 4
+CTNETLINK_DELETE = 1 << 8 | 2
+
+
+class Way:
+    """A way to give the client's connections to servers, in force while its block runs.
+
+    Attributes:
+        name: in words.
+        tool: the command that it needs, if any.
+        forwards: whether packets themselves go through lb.
+        commands: what it has typed so far.
+    """
+
+    name, tool = "", ""
+    forwards = True  # packet by packet
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self.vip = net.vip.split("/")[0]
+        self.commands: list[str] = []
+        self._undo: list[Callable[[], object]] = []
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be used here; empty if it can."""
+        if not self.tool or self.net.lb.has(self.tool):
+            return ""
+        return f"{self.tool} is not installed; type: {installation(self.tool)}"
+
+    def use(self, *servers: str) -> None:
+        """From now on give new connections to these servers."""
+        raise NotImplementedError
+
+    def lose_state(self) -> None:
+        """What a crash does: forget all but the configuration."""
+
+    def _run(self, host: Host, command: str | list[str], undo: str = "") -> None:
+        result = host.run(command)
+        self.commands.append(result.command)
+        if result.status:
+            raise LabError(f"{self.name} failed: {result}")
+        if undo:
+            self._undo.append(lambda: host.run(undo))
+
+    def _begin(self) -> None:
+        """What it needs before the first `use()`."""
+
+    def __enter__(self) -> Self:
+        self.commands = []
+        try:
+            self._begin()
+            self.use(*self.net.vip_hosts)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        while self._undo:
+            self._undo.pop()()
+
+    def __repr__(self) -> str:
+        return "\n".join([f"# {self.name}", *(f"$ {command}" for command in self.commands)])
+
+    def _address(self, host: str) -> str:
+        return self.net.hosts[host].address
+
+
+class Direct(Way):
+    """No balancer: the client's packets go straight to one server.  The yardstick."""
+
+    name, forwards = "direct", False
+
+    def use(self, *servers: str) -> None:
+        self._run(
+            self.net.client,
+            f"ip route replace {self.vip} via {self._address(servers[0])}",
+            undo=f"ip route replace {self.vip} dev eth0",
+        )
+
+
+class Xdp(Way):
+    """An XDP program; it remembers nothing, and servers answer the client themselves."""
+
+    name = "XDP"
+
+    def __init__(self, net: Network, program: str = "lb_table") -> None:
+        super().__init__(net)
+        self._program = Program(program)
+        self._balancer: Balancer | None = None
+        self._key = secrets.randbits(64), secrets.randbits(64)
+
+    def _begin(self) -> None:
+        self._balancer = Balancer(self.net, self._program, self._key)
+        self._undo.append(self._detach)
+        self.commands.append(f'Balancer(net, "{self._program.name}")')
+
+    def use(self, *servers: str) -> None:
+        assert self._balancer
+        self._balancer.use(*servers)
+
+    def _detach(self) -> None:
+        self._program.detach()
+
+    def lose_state(self) -> None:
+        assert self._balancer
+        self._program = Program(self._program.name)  # with maps of its own
+        self._balancer = Balancer(self.net, self._program, self._key, self._balancer.servers)
+
+
+class NftIngress(Way):
+    """nftables before the IP stack, with the same job: rewrite a MAC address by a hash.
+
+    nft's `mod` cuts the numbers that a hash can be into equal regions, as a router does
+    (RFC 2992): a server that goes moves flows between those that stay.
+    """
+
+    name, tool = "nft ingress", "nft"
+
+    def use(self, *servers: str) -> None:
+        lb = self.net.lb.eth0
+        macs = [self.net.hosts[name].first.mac for name in servers]
+        rules = f"""table netdev balancer {{
+    chain arrives {{
+        type filter hook ingress device {lb.name} priority filter
+        ip daddr {self.vip} th dport {PORT} ether saddr set {lb.mac} \\
+            ether daddr set jhash ip saddr . th sport mod {len(servers)} seed {SEED:#x} map {{
+                {_places(macs)}
+            }} fwd to {lb.name}
+    }}
+}}"""
+        _replace_table(self, "netdev balancer", rules)
+
+
+class NftDnat(Way):
+    """nftables rewrites the destination and conntrack remembers it, to undo it in the answers.
+
+    So answers must come back through lb: client and servers share a link, so each server gets a
+    route to the client by way of lb.  In return it sees the client's own address.
+    """
+
+    name, tool = "nft DNAT", "nft"
+    masquerade = ""
+
+    def _begin(self) -> None:
+        self._sysctl("net.ipv4.ip_forward", "1")
+        for where in ("all", "eth0"):  # it would tell servers of the shorter way to the client
+            self._sysctl(f"net.ipv4.conf.{where}.send_redirects", "0")
+        self._undo.append(self.lose_state)
+        if not self.masquerade:
+            for name in self.net.vip_hosts:
+                route = f"{self._address('client')} via {self._address('lb')}"
+                self._run(
+                    self.net.hosts[name], f"ip route add {route}", undo=f"ip route del {route}"
+                )
+
+    def _sysctl(self, name: str, value: str) -> None:
+        path = Path("/proc/sys", name.replace(".", "/"))
+
+        def write(text: str) -> None:
+            with self.net.lb.inside():
+                path.write_text(text)
+
+        with self.net.lb.inside():
+            before = path.read_text()
+        write(value)
+        self.commands.append(f"ip netns exec lb sysctl -w {name}={value}")
+        self._undo.append(lambda: write(before))
+
+    def use(self, *servers: str) -> None:
+        addresses = [self._address(name) for name in servers]
+        rules = f"""table ip balancer {{
+    chain arrives {{
+        type nat hook prerouting priority dstnat
+        ip daddr {self.vip} meta l4proto {{ tcp, udp }} th dport {PORT} \\
+            dnat to numgen random mod {len(servers)} map {{
+                {_places(addresses)}
+            }}
+    }}{self.masquerade}
+}}"""
+        _replace_table(self, "ip balancer", rules)
+
+    def lose_state(self) -> None:
+        """Empty conntrack's table, as `conntrack -F` does."""
+        with self.net.lb.inside():
+            netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        with netlink:
+            flags = NLM_F_REQUEST | NLM_F_ACK
+            # struct nlmsghdr and struct nfgenmsg, which asks for nothing in particular: all of it
+            netlink.send(struct.pack("=IHHIII", 20, CTNETLINK_DELETE, flags, 0, 0, 0))
+            (status,) = struct.unpack_from("=i", netlink.recv(4096), 16)
+        if status:
+            raise LabError(f"the kernel did not empty conntrack's table (error {-status})")
+
+
+class NftMasquerade(NftDnat):
+    """The same where servers' routes are not ours to change: lb puts its own address as source."""
+
+    name = "nft masquerade"
+    masquerade = """
+    chain leaves {
+        type nat hook postrouting priority srcnat
+        ct status dnat masquerade
+    }"""
+
+
+class HAProxy(Way):
+    """A proxy: it ends each connection and opens another to a server, byte by byte between."""
+
+    name, tool, forwards = "HAProxy", "haproxy", False
+
+    def _begin(self) -> None:
+        sandbox.private_folder(FOLDER)
+        self._running: list[Background] = []
+        self._undo.append(self._end)
+
+    def use(self, *servers: str) -> None:
+        """Start a new one, to which the old one hands the port; it keeps what it has open."""
+        path = FOLDER / f"haproxy{len(self._running)}.cfg"
+        text = CONFIGURATION.format(
+            vip=self.vip,
+            port=PORT,
+            servers="".join(f"    server {s} {self._address(s)}:{PORT}\n" for s in servers),
+        )
+        path.write_text(text)
+        self.commands.append(f"cat >{path} <<END\n{text}END")
+        self._command = ["haproxy", "-db", "-f", f"{path}"]
+        old = [one for one in self._running if one.running][-1:]
+        self._start([f"-sf {one.pid}" for one in old])
+        for one in old:
+            one.wait_for("stopped")
+
+    def _start(self, options: Sequence[str] = ()) -> None:
+        new = self.net.lb.start([*self._command, *" ".join(options).split()])
+        self._running.append(new)
+        self.commands.append(new.command)
+        limit = time.monotonic() + 5
+        while f":{PORT}" not in self.net.lb.run(f"ss -Htln sport = {PORT}").output:
+            if time.monotonic() > limit or not new.running:
+                raise LabError(f"HAProxy does not listen: {new!r}")
+
+    def lose_state(self) -> None:
+        for one in self._running:
+            one.kill()
+        self._start()
+
+    def _end(self) -> None:
+        for one in self._running:
+            one.stop(quiet=0)
+
+
+WAYS = (Direct, Xdp, NftIngress, NftDnat, NftMasquerade, HAProxy)
+
+
+def _places(values: list[str]) -> str:
+    return ", ".join(f"{place} : {value}" for place, value in enumerate(values))
+
+
+def _replace_table(way: Way, table: str, rules: str) -> None:
+    """In one step: a packet finds the old rules or the new, and never none."""
+    if any(f"table {table}" in command for command in way.commands):
+        way._run(way.net.lb, ["nft", f"delete table {table}\n{rules}"])
+    else:
+        way._run(way.net.lb, ["nft", rules], undo=f"nft delete table {table}")

@@ -1,0 +1,1 @@
+"""A router that splits traffic over servers, by hand or by BGP."""

@@ -1,0 +1,1 @@
+"""What the tests have in common: the host around them, kernels, models in Python, pictures."""

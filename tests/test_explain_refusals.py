@@ -1,0 +1,80 @@
+"""Each example of refusals.toml is refused, at its line, with its words, by its own entry."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from support.examples import missing, named, place_of, source_of
+
+from labsetup.programs.build import BuildError
+from labsetup.programs.explain import verifier
+from labsetup.programs.explain.listing import Listing
+from labsetup.programs.explain.rules import refusals
+from labsetup.programs.program import Program
+
+EXAMPLES = named({rule.name: rule.examples for rule in refusals().values()})
+SAID = {name: given for name, given in EXAMPLES.items() if given[1].log}
+COMPILED = {name: given for name, given in EXAMPLES.items() if not given[1].log}
+
+
+@pytest.fixture
+def reasons(monkeypatch):
+    """By which entries refusals were explained, in their order."""
+    seen: list[str] = []
+
+    def watched(function):
+        def call(*arguments):
+            reason = function(*arguments)
+            seen.append(reason.rule)
+            return reason
+
+        return call
+
+    for name in ("reason_of", "by_its_words"):
+        monkeypatch.setattr(verifier, name, watched(getattr(verifier, name)))
+    monkeypatch.setattr("labsetup.programs.explain.clang.by_its_words", verifier.by_its_words)
+    return seen
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_a_program_that_is_refused(name, reasons, monkeypatch):
+    rule, example = COMPILED[name]
+    if rule == "endless":
+        monkeypatch.setattr("labsetup.programs.compile.PATIENCE", 2.0)
+    source = source_of(example)
+    with pytest.raises(BuildError) as caught:
+        Program("bad", source)
+        if name == "cut-off: a function that is not inline":
+            pytest.skip("this BCC loads functions of one's own as well")
+    message = str(caught.value)
+    assert reasons[-1:] == [rule], f"another entry, or none, explained it: {message}"
+    assert message.startswith(("the verifier refused bad", "bad does not compile"))
+    assert place_of(source) in message
+    assert missing(example, message) == [], message
+    shown = "\n".join(caught.value._render_traceback_())
+    assert not re.search(r"R\d+=|processed", shown), shown
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_another_kernel_says(name):
+    rule, example = SAID[name]
+    asked = Listing(source_of(example), "bad", ""), example.log, True, example.warned
+    assert verifier.reason_of(*asked).rule == rule
+    _, told = verifier.explain(*asked)
+    assert missing(example, told) == [], told
+
+
+@pytest.mark.parametrize("rule", refusals())
+def test_an_entry_has_an_example_and_says_something(rule):
+    entry = refusals()[rule]
+    assert entry.examples
+    code = Path(verifier.__file__).read_text()
+    assert entry.pattern or entry.of or f'"{rule}"' in code, "nothing finds it"
+
+
+def test_the_code_names_only_entries_that_there_are():
+    code = Path(verifier.__file__).read_text()
+    named = re.findall(r'\.by\("([\w-]+)"|reason\.rule == "([\w-]+)"', code)
+    assert {a or b for a, b in named} <= refusals().keys()

@@ -1,0 +1,84 @@
+"""Each example of remarks.toml is remarked on, at its line, with its words, by its own entry."""
+
+from __future__ import annotations
+
+import pytest
+from support.examples import missing, named, place_of, source_of
+
+from labsetup.programs.build import BuildError
+from labsetup.programs.explain import clang
+from labsetup.programs.explain.clang import Remark
+from labsetup.programs.explain.listing import Place
+from labsetup.programs.explain.rules import Example, Telling, remarks
+from labsetup.programs.program import Program
+
+PLAIN, UNDECLARED, TELLING = (
+    named({rule.name: rule.examples for rule in part.values()})
+    for part in (remarks().plain, remarks().undeclared, remarks().telling)
+)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The remarks that clang made, in their order."""
+    seen: list[Remark] = []
+    made = Remark.__init__
+
+    def watched(self, *arguments):
+        made(self, *arguments)
+        seen.append(self)
+
+    monkeypatch.setattr(Remark, "__init__", watched)
+    return seen
+
+
+def told(example: Example) -> str:
+    """All that the reader is told, whether the program is refused or only warned of."""
+    if example.log:
+        remark = Remark("error", Place(9, example.at), example.log)
+        return clang.undeclared([remark]) or str(remark)
+    source = source_of(example)
+    try:
+        lines = Program("bad", source).warnings
+    except BuildError as error:
+        lines = [*error.warnings, str(error)]
+    assert any(place_of(source) in line for line in lines), lines
+    assert not any("0x" in line for line in lines)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plainer_words(name, seen):
+    rule, example = PLAIN[name]
+    words = told(example)
+    assert missing(example, words) == [], words
+    assert rule in {remark.rule for remark in seen}
+
+
+@pytest.mark.parametrize("name", UNDECLARED)
+def test_a_function_that_nothing_declares(name, seen):
+    rule, example = UNDECLARED[name]
+    words = told(example)
+    assert missing(example, words) == [], words
+    assert "which nothing declares; " in words
+    (function,) = {call[1] for one in seen if (call := clang.UNDECLARED.search(one.words))}
+    assert clang.mend_of(function)[0] == rule
+
+
+@pytest.mark.parametrize("name", TELLING)
+def test_a_warning_that_tells_what_is_wrong(name, seen):
+    rule, example = TELLING[name]
+    words = told(example)
+    assert missing(example, words) == [], words
+    assert rule in {by(one.words) for one in seen if one.kind == "warning"}
+
+
+def by(words: str) -> str:
+    """The entry by which a warning is telling."""
+    rules: list[Telling] = list(remarks().telling.values())
+    return next((rule.name for rule in rules if rule.pattern.search(words)), "")
+
+
+@pytest.mark.parametrize("part", ["plain", "undeclared", "telling"])
+def test_every_entry_has_an_example(part):
+    assert [name for name, rule in getattr(remarks(), part).items() if not rule.examples] == []

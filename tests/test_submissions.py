@@ -1,0 +1,90 @@
+"""Answers in files: the command, for one and for those of a class."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+
+import pytest
+from support.host import LAB, on_host
+
+from labsetup.practice.exercise import every, find
+
+
+@pytest.mark.alone
+def test_the_command(tmp_path):
+    path = tmp_path / "answer.c"
+    path.write_text(find("2.3").solution)
+    begun = time.monotonic()
+    right = on_host(LAB, "check", "2.3", path, "--json")
+    assert time.monotonic() - begun < 6  # 3 s on a quiet machine
+    assert right.returncode == 0
+    assert (json.loads(right.stdout)["ok"], json.loads(right.stdout)["hint"]) == (True, "")
+    answer, words = find("2.3").near_misses["IP options ignored"]
+    path.write_text(answer)
+    wrong = on_host(LAB, "check", "2.3", path, "--json")
+    assert wrong.returncode == 1
+    reply = json.loads(wrong.stdout)
+    assert set(reply) == {"exercise", "ok", "message", "hint"}
+    assert (reply["exercise"], reply["ok"]) == ("2.3", False)
+    assert words in reply["message"]
+    assert "further back" in reply["hint"]
+    plain = on_host(LAB, "check", "2.3", path)
+    assert plain.stdout.startswith("2.3 A port: not yet")
+
+
+def test_the_command_lists_them():
+    listed = on_host(LAB, "check", "--list")
+    assert listed.returncode == 0
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == list(every())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("9.9", "x.c"), "there is no exercise 9.9"),
+        (("2.1", "nowhere.c"), "there is no file nowhere.c"),
+        (("2.1",), "the number of an exercise and a file"),
+        (("--all", "nowhere"), "there is no folder nowhere"),
+        (("--all", "notebooks"), "has no answers"),
+    ],
+)
+def test_the_command_used_wrongly(arguments, sentence):
+    said = on_host(LAB, "check", *arguments)
+    assert said.returncode == 2
+    assert sentence in said.stderr
+    assert said.stdout == ""
+
+
+def test_a_folder_of_submissions(tmp_path):
+    big = "volatile char b[600]; for (int i = 0; i < 600; i++) b[i] = i; return 2;"
+    files = {
+        "ada/1.1.c": find("1.1").solution,
+        "ada/packets.py": find("3.2").solution,
+        "ada/notes.py": "",
+        "bob/closed.c": find("1.1").starter,
+        "bob/2.1.c": f"int no_arp(struct xdp_md *ctx) {{ {big} }}",
+        "eve/3.2.py": "import os\nos.kill(os.getpid(), 9)\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / "class" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    table = tmp_path / "out.csv"
+    said = on_host(LAB, "check", "--all", tmp_path / "class", "--csv", table)
+    assert said.returncode == 1
+    assert "2 of 5 right" in said.stdout
+    assert "skipped" in said.stderr
+    assert "notes.py" in said.stderr
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["student"], r["exercise"], r["ok"]) for r in rows] == [
+        ("ada", "1.1", "True"),
+        ("ada", "3.2", "True"),
+        ("bob", "2.1", "False"),
+        ("bob", "1.1", "False"),
+        ("eve", "3.2", "False"),
+    ]
+    assert "512 bytes" in rows[2]["message"]
+    assert "ended the process" in rows[4]["message"]
