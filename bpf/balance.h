@@ -7,7 +7,7 @@
 #ifndef XDP_LAB_BALANCE_H
 #define XDP_LAB_BALANCE_H
 
-#include "quote.h"
+#include "flow.h"
 
 struct config {
 	struct hash_key key;
