@@ -9,7 +9,11 @@
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 
-struct vlan_tag { /* after the EtherType that announces it */
+/*
+ * After the EtherType that announces it.  The kernel keeps its struct vlan_hdr to itself:
+ * there, number is h_vlan_TCI and type h_vlan_encapsulated_proto (include/linux/if_vlan.h).
+ */
+struct vlan_tag {
 	__be16 number, type; /* type: of what comes next */
 };
 
@@ -21,7 +25,12 @@ struct udphdr {
 struct icmphdr { /* an echo in ICMPv6 looks the same */
 	u8 type, code;
 	__sum16 checksum;
-	__be16 id, sequence;
+	union {
+		struct {
+			__be16 id, sequence;
+		} echo;
+		__be32 gateway; /* the one of a redirect; other types have these 4 bytes as well */
+	} un;
 };
 
 #endif

@@ -36,10 +36,14 @@ struct ipv6hdr {
 
 #define IPPROTO_AH 51 /* of linux/in.h, see headers.h */
 
-struct ipv6_extension { /* the 8 bytes that each has at least */
-	u8 next, length;
-	__be16 offset; /* this and id: in a fragment header only */
-	__be32 id;
+/*
+ * The 8 bytes that each extension header has at least.  The kernel has a struct for each kind;
+ * the names are those of ipv6_opt_hdr and, from frag_off on, of frag_hdr.
+ */
+struct ipv6_extension {
+	u8 nexthdr, hdrlen; /* hdrlen: reserved in a fragment header */
+	__be16 frag_off;
+	__be32 identification;
 };
 
 static __always_inline bool is_extension(u8 kind)
@@ -52,7 +56,7 @@ static __always_inline u32 extension_size(struct ipv6_extension *ext, u8 kind)
 {
 	u32 unit = kind == IPPROTO_FRAGMENT ? 0 : kind == IPPROTO_AH ? 4 : 8;
 
-	return sizeof(*ext) + ext->length * unit;
+	return sizeof(*ext) + ext->hdrlen * unit;
 }
 
 #endif

@@ -57,10 +57,10 @@ static __always_inline void parse_ip6(struct packet *pkt, void *next)
 		if (size > left)
 			return;
 		left -= size;
-		pkt->protocol = ext->next;
+		pkt->protocol = ext->nexthdr;
 		pkt->options = 1;
-		if (kind == IPPROTO_FRAGMENT && ext->offset & htons(0xfff9))
-			pkt->fragment = ext->offset & htons(0xfff8) ? LATER : FIRST;
+		if (kind == IPPROTO_FRAGMENT && ext->frag_off & htons(0xfff9))
+			pkt->fragment = ext->frag_off & htons(0xfff8) ? LATER : FIRST;
 		if (pkt->fragment == LATER)
 			return;
 	}

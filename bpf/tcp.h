@@ -5,17 +5,20 @@
 
 #include "packet.h"
 
-struct tcphdr {
+struct tcphdr { /* as in linux/tcp.h, which brings linux/socket.h and all behind it */
 	__be16 source, dest;
 	__be32 seq, ack_seq;
-	u8 offset, flags;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	u8 res1 : 4, doff : 4;
+	u8 fin : 1, syn : 1, rst : 1, psh : 1, ack : 1, urg : 1, ece : 1, cwr : 1;
+#else
+	u8 doff : 4, res1 : 4;
+	u8 cwr : 1, ece : 1, urg : 1, ack : 1, psh : 1, rst : 1, syn : 1, fin : 1;
+#endif
 	__be16 window;
 	__sum16 check;
-	__be16 urgent;
+	__be16 urg_ptr;
 };
-
-#define TCP_SYN 0x02
-#define TCP_ACK 0x10
 
 static __always_inline struct tcphdr *tcp_of(struct packet *pkt)
 {
@@ -30,7 +33,7 @@ static __always_inline bool is_syn(struct packet *pkt)
 {
 	struct tcphdr *tcp = tcp_of(pkt);
 
-	return tcp && (tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	return tcp && tcp->syn && !tcp->ack;
 }
 
 #endif
