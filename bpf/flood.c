@@ -13,7 +13,7 @@ struct template {
 
 BPF_ARRAY(templates, struct template, 1);
 
-/* Where the template has zeros: 64 addresses, of each 64 ports. */
+/* The last 6 bits, zeros in the template, become chance's: 64 addresses, of each 64 ports. */
 static __always_inline __be16 varied(__be16 field, u32 chance)
 {
 	return field | htons(chance & 63);

@@ -10,6 +10,7 @@
 #include "hash.h"
 #include "quote.h"
 
+/* Writes all 40 bytes of flow: zeros where there is no IP. */
 static __always_inline void flow_of(struct packet *pkt, struct five_tuple *flow)
 {
 	struct packet quote;

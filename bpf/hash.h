@@ -12,6 +12,7 @@ struct five_tuple {
 	u32 protocol;
 };
 
+/* word: the two of an address, which becomes ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). */
 static __always_inline void put_ip(u64 *word, __be32 address)
 {
 	word[0] = 0;
@@ -19,6 +20,7 @@ static __always_inline void put_ip(u64 *word, __be32 address)
 }
 
 /*
+ * Writes all 40 bytes of flow, so that it may be a map's key; returns 0 if there is no IP.
  * All packets of a connection must hash alike.  A fragmented packet has its ports in the
  * first fragment only, so fragments go without.
  */
@@ -45,6 +47,7 @@ static __always_inline bool five_tuple(struct packet *pkt, struct five_tuple *fl
 	return 1;
 }
 
+/* Of all 40 bytes, between which no padding lies.  User space has the same: hashing.py. */
 static __always_inline u64 hash(const struct five_tuple *flow, const struct hash_key *key)
 {
 	return siphash((const void *)flow, key);

@@ -46,12 +46,14 @@ struct ipv6_extension {
 	__be32 identification;
 };
 
+/* kind: what nexthdr says.  ESP is none of them: what follows it is encrypted (RFC 4303). */
 static __always_inline bool is_extension(u8 kind)
 {
 	return kind == IPPROTO_HOPOPTS || kind == IPPROTO_ROUTING || kind == IPPROTO_FRAGMENT ||
 	       kind == IPPROTO_AH || kind == IPPROTO_DSTOPTS;
 }
 
+/* In bytes, from ext on, whose 8 must be there (RFC 8200, 4.3 to 4.6; of AH, RFC 4302, 2.2). */
 static __always_inline u32 extension_size(struct ipv6_extension *ext, u8 kind)
 {
 	u32 unit = kind == IPPROTO_FRAGMENT ? 0 : kind == IPPROTO_AH ? 4 : 8;

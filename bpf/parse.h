@@ -9,6 +9,11 @@
 #include "packet.h"
 #include "parse_ip.h"
 
+/*
+ * Fills all of pkt.  What eth, ip and ip6 point to, if not NULL, has been compared with end;
+ * what l4 points to has not.  There may be two tags, the provider's and the customer's
+ * (IEEE 802.1ad); behind a third nothing is looked for.  Where l4 is NULL, length says nothing.
+ */
 static __always_inline void parse(struct xdp_md *ctx, struct packet *pkt)
 {
 	void *next = (void *)(long)ctx->data;

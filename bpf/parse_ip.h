@@ -8,6 +8,10 @@
 
 #include "packet.h"
 
+/*
+ * next: where IPv4 begins.  Sets ip and all that follows from it; nothing, if it is another
+ * version or its lengths do not fit.  The header's checksum is its receiver's to check.
+ */
 static __always_inline void parse_ip(struct packet *pkt, void *next)
 {
 	struct iphdr *ip = next;
@@ -28,6 +32,10 @@ static __always_inline void parse_ip(struct packet *pkt, void *next)
 		pkt->l4 = next + header;
 }
 
+/*
+ * As parse_ip(), for IPv6.  Where an extension header does not fit, or a seventh comes, ip6 is
+ * set and l4 stays NULL: protocol is then the kind of that header.
+ */
 static __always_inline void parse_ip6(struct packet *pkt, void *next)
 {
 	struct ipv6hdr *ip6 = next;

@@ -6,6 +6,10 @@
 #include "packet.h"
 #include "same.h"
 
+/*
+ * Whether this is an ICMP error, of those that quote a packet (RFC 792; RFC 4443, 2.1).  Only
+ * its type has been looked at.
+ */
 static __always_inline bool is_error(struct packet *pkt)
 {
 	u8 *type = pkt->l4;
@@ -19,8 +23,10 @@ static __always_inline bool is_error(struct packet *pkt)
 }
 
 /*
+ * error: what is_error() found to be one.  Fills quote as parse() would, without eth and tags.
  * A quote is the beginning of a packet, so its own account of its length says nothing here.
- * One that the error's receiver did not send, or that has IPv6 extension headers, is not used.
+ * Returns 0, and quote is of no use, where it is cut off before l4, or was not sent by the
+ * error's receiver, or has IPv6 extension headers.
  */
 static __always_inline bool parse_quote(struct packet *error, struct packet *quote)
 {

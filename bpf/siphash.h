@@ -11,6 +11,7 @@ struct hash_key {
 
 #define ROTATED(x, bits) ((x) << (bits) | (x) >> (64 - (bits)))
 
+/* SipRound: the v0 to v3 of the paper are a to d of the function around it. */
 #define ROUND                                                                  \
 	do {                                                                   \
 		a += b, b = ROTATED(b, 13) ^ a, a = ROTATED(a, 32);            \
@@ -19,7 +20,11 @@ struct hash_key {
 		c += b, b = ROTATED(b, 17) ^ c, c = ROTATED(c, 32);            \
 	} while (0)
 
-/* SipHash-1-3 of 40 bytes: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012. */
+/*
+ * SipHash-1-3 of five words: a round for each, three at the end.  Their bytes count lowest
+ * first, as x86 and ARM have them in memory.  Aumasson and Bernstein, "SipHash: a fast
+ * short-input PRF", 2012.
+ */
 static __always_inline u64 siphash(const u64 *word, const struct hash_key *key)
 {
 	u64 a = key->word[0] ^ 0x736f6d6570736575, b = key->word[1] ^ 0x646f72616e646f6d;

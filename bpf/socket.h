@@ -13,6 +13,10 @@
  */
 enum claim { NONE, WEAK, STRONG };
 
+/*
+ * Whether the packet brings back a cookie that listener, a socket in BPF_TCP_LISTEN, takes for
+ * its own (bpf-helpers(7)).  One that has sent none of late takes none (net/core/filter.c).
+ */
 static __always_inline bool has_cookie(struct packet *pkt, struct bpf_sock *listener)
 {
 	const u32 size = sizeof(struct tcphdr);
@@ -24,6 +28,11 @@ static __always_inline bool has_cookie(struct packet *pkt, struct bpf_sock *list
 	return 0;
 }
 
+/*
+ * flow: of TCP, the packet's own or of what it quotes.  Only the sockets of this network namespace
+ * are asked.  The lookup, unlike bpf_sk_lookup_tcp(), finds those in TIME_WAIT as well; the
+ * reference that it takes is given back here (bpf-helpers(7)).
+ */
 static __always_inline enum claim claim_to(struct xdp_md *ctx, struct packet *pkt,
 					   struct five_tuple *flow)
 {

@@ -20,6 +20,10 @@ struct tcphdr { /* as in linux/tcp.h, which brings linux/socket.h and all behind
 	__be16 urg_ptr;
 };
 
+/*
+ * NULL unless the 20 bytes are all there, in the frame and by IP's account; NULL in a fragment.
+ * The options, as far as doff says, may still lie beyond pkt->end.
+ */
 static __always_inline struct tcphdr *tcp_of(struct packet *pkt)
 {
 	struct tcphdr *tcp = pkt->l4;
@@ -28,7 +32,7 @@ static __always_inline struct tcphdr *tcp_of(struct packet *pkt)
 	return (void *)(tcp + 1) > pkt->end || pkt->length < sizeof(*tcp) ? NULL : tcp;
 }
 
-/* The first packet of a connection. */
+/* Whether the packet is the first of a connection (RFC 9293, 3.5).  0 for what is not TCP. */
 static __always_inline bool is_syn(struct packet *pkt)
 {
 	struct tcphdr *tcp = tcp_of(pkt);
