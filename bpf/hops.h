@@ -27,8 +27,8 @@ static __always_inline u8 hops_of(struct ethhdr *eth)
  * As hand_over(), with hops written into the source MAC address.  Where no other server is,
  * the packet stays here: XDP_PASS, and nothing changes.
  */
-static __always_inline int hand_on(struct packet *pkt, struct config *config,
-				   struct server *server, u8 hops)
+static __always_inline int hand_on(struct packet *pkt, struct config *config, struct server *server,
+				   u8 hops)
 {
 	if (!is_there(server) || same_mac(server->mac, config->mac))
 		return XDP_PASS;

@@ -12,12 +12,12 @@ struct hash_key {
 #define ROTATED(x, bits) ((x) << (bits) | (x) >> (64 - (bits)))
 
 /* SipRound: the v0 to v3 of the paper are a to d of the function around it. */
-#define ROUND                                                                  \
-	do {                                                                   \
-		a += b, b = ROTATED(b, 13) ^ a, a = ROTATED(a, 32);            \
-		c += d, d = ROTATED(d, 16) ^ c;                                \
-		a += d, d = ROTATED(d, 21) ^ a;                                \
-		c += b, b = ROTATED(b, 17) ^ c, c = ROTATED(c, 32);            \
+#define ROUND                                                       \
+	do {                                                        \
+		a += b, b = ROTATED(b, 13) ^ a, a = ROTATED(a, 32); \
+		c += d, d = ROTATED(d, 16) ^ c;                     \
+		a += d, d = ROTATED(d, 21) ^ a;                     \
+		c += b, b = ROTATED(b, 17) ^ c, c = ROTATED(c, 32); \
 	} while (0)
 
 /*
