@@ -11,8 +11,8 @@
 #define TTL 64 /* a reply starts its own journey: what the request has left may not reach home */
 
 /*
- * Makes an echo request its reply (RFC 792), all but the MAC addresses; returns 0, and changes
- * nothing, if it is no such request or not from one host to one host.
+ * An echo request from one host to one host becomes its reply (RFC 792), all but the MAC
+ * addresses.  Anything else stays as it is, and 0 is returned.
  */
 static __always_inline bool answer_ip(struct iphdr *ip, struct icmphdr *icmp)
 {
