@@ -21,9 +21,9 @@ struct hash_key {
 	} while (0)
 
 /*
- * SipHash-1-3 of five words: a round for each, three at the end.  Their bytes count lowest
- * first, as x86 and ARM have them in memory.  Aumasson and Bernstein, "SipHash: a fast
- * short-input PRF", 2012.
+ * SipHash-1-3 of five words: a round for each and one for their length, three at the end.
+ * A word's lowest byte comes first, as x86 and ARM have it in memory.  Aumasson and
+ * Bernstein, "SipHash: a fast short-input PRF", 2012.
  */
 static __always_inline u64 siphash(const u64 *word, const struct hash_key *key)
 {
