@@ -7,7 +7,7 @@
 #ifndef XDP_LAB_BALANCE_H
 #define XDP_LAB_BALANCE_H
 
-#include "quote.h"
+#include "flow.h"
 
 struct config {
 	struct hash_key key;
@@ -18,7 +18,7 @@ struct config {
 };
 
 struct server {
-	u64 seed; /* from its name, see labsetup/hashing.py */
+	u64 seed; /* from its name, see hashing.py */
 	u8 mac[ETH_ALEN]; /* zeros: nobody is in this place */
 };
 
@@ -26,7 +26,11 @@ struct table { /* BCC takes seconds over a large array of anything but bytes */
 	u8 rows[2 * 65536] __attribute__((aligned(2))); /* u16: a place in servers, 0xffff: none */
 };
 
-/* A switch floods what it does not know, so frames for other hosts arrive here as well. */
+/*
+ * Whether a packet is for the VIP and its frame for this host: a switch floods what it does
+ * not know, so frames for other hosts arrive here as well.  If it is, eth and one of ip and
+ * ip6 are there.
+ */
 static __always_inline bool for_vip(struct packet *pkt, struct config *config)
 {
 	if (!pkt->eth || !same_mac(pkt->eth->h_dest, config->mac))
@@ -36,6 +40,7 @@ static __always_inline bool for_vip(struct packet *pkt, struct config *config)
 	return pkt->ip6 && same_ip6(&pkt->ip6->daddr, &config->vip6);
 }
 
+/* server: what lookup() gave, perhaps NULL. */
 static __always_inline bool is_there(struct server *server)
 {
 	const u8 nobody[ETH_ALEN] = {};
@@ -43,6 +48,7 @@ static __always_inline bool is_there(struct server *server)
 	return server && !same_mac(server->mac, nobody);
 }
 
+/* By the lowest 16 bits of hash.  0xffff is a place where lookup() finds no server. */
 static __always_inline u32 owner(struct table *table, u64 hash)
 {
 	const u16 *row = (void *)table->rows;
@@ -50,7 +56,10 @@ static __always_inline u32 owner(struct table *table, u64 hash)
 	return row[hash & 0xffff];
 }
 
-/* Where no server is, the stack decides. */
+/*
+ * Readdresses the frame to server, from this host's own MAC address, and returns XDP_TX.
+ * Where no server is, nothing changes and the stack decides: XDP_PASS.
+ */
 static __always_inline int hand_over(struct packet *pkt, struct config *config,
 				     struct server *server)
 {

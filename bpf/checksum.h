@@ -7,8 +7,9 @@
 
 /*
  * RFC 1624, equation 3: HC' = ~(~HC + ~m + m'), where the 16 bits m became m'.
- * Any byte order will do, the same for all three (RFC 1071, section 2 B).
- * What was wrong before stays wrong by as much, so the receiver still notices.
+ * Any byte order will do, the same for all three (RFC 1071, section 2 B).  What was wrong
+ * before stays wrong by as much, so the receiver still notices.  0 may come out, which in
+ * UDP means that there is no checksum (RFC 768).
  */
 static __always_inline __sum16 mended(__sum16 check, u16 from, u16 to)
 {

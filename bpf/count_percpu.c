@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Every packet goes on to the stack, after a hundred additions to the CPU's own copy of a counter. */
+/* Every packet goes on to the stack, after 100 additions to the CPU's own copy of a counter. */
 #include "xdp.h"
 
 #define TIMES 100 /* a single addition takes less time than the measuring */

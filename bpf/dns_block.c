@@ -16,6 +16,7 @@ struct dnshdr {
 
 BPF_HASH(blocked, struct name, u64); /* name: queries dropped */
 
+/* Counts the query as well; several CPUs may do so at once. */
 static __always_inline bool is_blocked(struct name *name)
 {
 	u64 *dropped = blocked.lookup(name);

@@ -10,6 +10,10 @@
 
 #define TTL 64 /* a reply starts its own journey: what the request has left may not reach home */
 
+/*
+ * An echo request from one host to one host becomes its reply (RFC 792), all but the MAC
+ * addresses.  Anything else stays as it is, and 0 is returned.
+ */
 static __always_inline bool answer_ip(struct iphdr *ip, struct icmphdr *icmp)
 {
 	if (icmp->type != 8 || icmp->code != 0) /* echo request */
@@ -22,12 +26,13 @@ static __always_inline bool answer_ip(struct iphdr *ip, struct icmphdr *icmp)
 	ip->daddr = address;
 	ip->check = mended(ip->check, htons(ip->ttl << 8), htons(TTL << 8));
 	ip->ttl = TTL;
-	/* Where all else is 0, a checksum of 0 would be wrong; 0xffff means the same and is right. */
+	/* Where all else is 0, a checksum of 0 is wrong; 0xffff means the same and is right. */
 	icmp->checksum = mended(icmp->checksum, htons(8 << 8), htons(0)) ?: 0xffff;
 	icmp->type = 0; /* echo reply */
 	return 1;
 }
 
+/* The same with the types of ICMPv6 (RFC 4443, 4), whose checksum covers addresses as well. */
 static __always_inline bool answer_ip6(struct ipv6hdr *ip6, struct icmphdr *icmp)
 {
 	if (icmp->type != 128 || icmp->code != 0)

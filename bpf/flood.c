@@ -7,13 +7,13 @@
 #include "checksum.h"
 #include "headers.h"
 
-struct template {
+struct headers {
 	u8 byte[14 + 20 + 8]; /* Ethernet, IPv4, UDP */
 };
 
-BPF_ARRAY(templates, struct template, 1);
+BPF_ARRAY(templates, struct headers, 1);
 
-/* Where the template has zeros: 64 addresses, of each 64 ports. */
+/* The last 6 bits, zeros in the template, become chance's: 64 addresses, of each 64 ports. */
 static __always_inline __be16 varied(__be16 field, u32 chance)
 {
 	return field | htons(chance & 63);
@@ -24,7 +24,7 @@ int flood(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	int first = 0;
-	struct template *template = templates.lookup(&first);
+	struct headers *template = templates.lookup(&first);
 	if (!template || data + sizeof(*template) > end)
 		return XDP_PASS;
 	__builtin_memcpy(data, template, sizeof(*template));

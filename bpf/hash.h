@@ -4,10 +4,7 @@
 #define XDP_LAB_HASH_H
 
 #include "parse.h"
-
-struct hash_key {
-	u64 word[2];
-};
+#include "siphash.h"
 
 struct five_tuple {
 	u64 source[2], destination[2]; /* IPv6, or IPv4 as ::ffff:a.b.c.d */
@@ -15,6 +12,7 @@ struct five_tuple {
 	u32 protocol;
 };
 
+/* word: the two of an address, which becomes ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). */
 static __always_inline void put_ip(u64 *word, __be32 address)
 {
 	word[0] = 0;
@@ -22,6 +20,7 @@ static __always_inline void put_ip(u64 *word, __be32 address)
 }
 
 /*
+ * Writes all 40 bytes of flow, so that it may be a map's key; returns 0 if there is no IP.
  * All packets of a connection must hash alike.  A fragmented packet has its ports in the
  * first fragment only, so fragments go without.
  */
@@ -48,37 +47,10 @@ static __always_inline bool five_tuple(struct packet *pkt, struct five_tuple *fl
 	return 1;
 }
 
-#define ROTATED(x, bits) ((x) << (bits) | (x) >> (64 - (bits)))
-
-#define ROUND                                                                  \
-	do {                                                                   \
-		a += b, b = ROTATED(b, 13) ^ a, a = ROTATED(a, 32);            \
-		c += d, d = ROTATED(d, 16) ^ c;                                \
-		a += d, d = ROTATED(d, 21) ^ a;                                \
-		c += b, b = ROTATED(b, 17) ^ c, c = ROTATED(c, 32);            \
-	} while (0)
-
-/* SipHash-1-3 of 40 bytes: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012. */
+/* Of all 40 bytes, between which no padding lies.  User space has the same: hashing.py. */
 static __always_inline u64 hash(const struct five_tuple *flow, const struct hash_key *key)
 {
-	u64 a = key->word[0] ^ 0x736f6d6570736575, b = key->word[1] ^ 0x646f72616e646f6d;
-	u64 c = key->word[0] ^ 0x6c7967656e657261, d = key->word[1] ^ 0x7465646279746573;
-	const u64 *word = (const void *)flow;
-
-#pragma unroll
-	for (int i = 0; i < 5; i++) {
-		d ^= word[i];
-		ROUND;
-		a ^= word[i];
-	}
-	d ^= 40ULL << 56;
-	ROUND;
-	a ^= 40ULL << 56;
-	c ^= 0xff;
-	ROUND;
-	ROUND;
-	ROUND;
-	return a ^ b ^ c ^ d;
+	return siphash((const void *)flow, key);
 }
 
 #endif

@@ -1,66 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What lies in a packet behind Ethernet and IPv4, byte by byte as the wire has it. */
+/* What lies in a packet behind Ethernet, byte by byte as the wire has it; IPv4 is in xdp.h. */
 #ifndef XDP_LAB_HEADERS_H
 #define XDP_LAB_HEADERS_H
 
-#include "xdp.h"
-
-#ifdef BCC_SEC
-#include <uapi/linux/ipv6.h>
-#else /* as in linux/ipv6.h and linux/in6.h */
-struct in6_addr {
-	union {
-		u8 s6_addr[16];
-		__be32 s6_addr32[4];
-	};
-};
-
-struct ipv6hdr {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	u8 priority : 4, version : 4;
-#else
-	u8 version : 4, priority : 4;
-#endif
-	u8 flow_lbl[3];
-	__be16 payload_len;
-	u8 nexthdr, hop_limit;
-	struct in6_addr saddr, daddr;
-};
-
-#define IPPROTO_HOPOPTS 0
-#define IPPROTO_ROUTING 43
-#define IPPROTO_FRAGMENT 44
-#define IPPROTO_ICMPV6 58
-#define IPPROTO_DSTOPTS 60
-#endif
+#include "ipv6.h"
 
 /* Their kernel headers pull in linux/in.h, for which BCC takes a second and more. */
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
-#define IPPROTO_AH 51
 
-struct vlan_tag { /* after the EtherType that announces it */
+/*
+ * After the EtherType that announces it.  The kernel keeps its struct vlan_hdr to itself:
+ * there, number is h_vlan_TCI and type h_vlan_encapsulated_proto (include/linux/if_vlan.h).
+ */
+struct vlan_tag {
 	__be16 number, type; /* type: of what comes next */
 };
-
-struct ipv6_extension { /* the 8 bytes that each has at least */
-	u8 next, length;
-	__be16 offset; /* this and id: in a fragment header only */
-	__be32 id;
-};
-
-static __always_inline bool is_extension(u8 kind)
-{
-	return kind == IPPROTO_HOPOPTS || kind == IPPROTO_ROUTING || kind == IPPROTO_FRAGMENT ||
-	       kind == IPPROTO_AH || kind == IPPROTO_DSTOPTS;
-}
-
-static __always_inline u32 extension_size(struct ipv6_extension *ext, u8 kind)
-{
-	u32 unit = kind == IPPROTO_FRAGMENT ? 0 : kind == IPPROTO_AH ? 4 : 8;
-
-	return sizeof(*ext) + ext->length * unit;
-}
 
 struct udphdr {
 	__be16 source, dest, len;
@@ -70,7 +25,12 @@ struct udphdr {
 struct icmphdr { /* an echo in ICMPv6 looks the same */
 	u8 type, code;
 	__sum16 checksum;
-	__be16 id, sequence;
+	union {
+		struct {
+			__be16 id, sequence;
+		} echo;
+		__be32 gateway; /* the one of a redirect; other types have these 4 bytes as well */
+	} un;
 };
 
 #endif

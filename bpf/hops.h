@@ -12,7 +12,10 @@
 #define HOPS_MAC 0x06 /* locally administered, so no device is born with it */
 #define MOST_HOPS 2
 
-/* A cloud may have made such a MAC address for a router: no server of ours counts so far. */
+/*
+ * 0 if no server has handed the frame on.  A cloud may have made such a MAC address for a
+ * router, with any number in it: no server of ours counts beyond MOST_HOPS.
+ */
 static __always_inline u8 hops_of(struct ethhdr *eth)
 {
 	u8 hops = eth->h_source[1];
@@ -20,9 +23,12 @@ static __always_inline u8 hops_of(struct ethhdr *eth)
 	return eth->h_source[0] == HOPS_MAC && hops <= MOST_HOPS ? hops : 0;
 }
 
-/* Where no other server is, the packet stays here. */
-static __always_inline int hand_on(struct packet *pkt, struct config *config,
-				   struct server *server, u8 hops)
+/*
+ * As hand_over(), with hops written into the source MAC address.  Where no other server is,
+ * the packet stays here: XDP_PASS, and nothing changes.
+ */
+static __always_inline int hand_on(struct packet *pkt, struct config *config, struct server *server,
+				   u8 hops)
 {
 	if (!is_there(server) || same_mac(server->mac, config->mac))
 		return XDP_PASS;

@@ -6,79 +6,14 @@
 #ifndef XDP_LAB_PARSE_H
 #define XDP_LAB_PARSE_H
 
-#include "headers.h"
+#include "packet.h"
+#include "parse_ip.h"
 
-struct packet {
-	struct ethhdr *eth;
-	struct iphdr *ip; /* this or the next, or neither */
-	struct ipv6hdr *ip6;
-	void *l4; /* what IP carries; NULL in a later fragment */
-	void *end; /* of the frame; the verifier wants a comparison with it before each read */
-	u32 length; /* bytes there by IP's account: Ethernet pads short frames */
-	u8 protocol; /* of what is at l4 */
-	u8 tags; /* VLAN tags before IP */
-	bool options; /* between ip and l4 lie options, between ip6 and l4 extension headers */
-	enum { WHOLE, FIRST, LATER } fragment; /* a later one has no ports, no ICMP type */
-};
-
-static __always_inline void parse_ip(struct packet *pkt, void *next)
-{
-	struct iphdr *ip = next;
-	if ((void *)(ip + 1) > pkt->end)
-		return;
-	/* Lengths are compared: Linux 6.1 lets no byte-swapped number be added to a pointer. */
-	u32 header = ip->ihl * 4, total = ntohs(ip->tot_len);
-	if (ip->version != 4 || header < sizeof(*ip) || total < header || total > pkt->end - next)
-		return;
-
-	pkt->ip = ip;
-	pkt->protocol = ip->protocol;
-	pkt->options = header > sizeof(*ip);
-	pkt->length = total - header;
-	if (ip->frag_off & htons(0x3fff)) /* offset, and "more to come" */
-		pkt->fragment = ip->frag_off & htons(0x1fff) ? LATER : FIRST;
-	if (pkt->fragment != LATER)
-		pkt->l4 = next + header;
-}
-
-static __always_inline void parse_ip6(struct packet *pkt, void *next)
-{
-	struct ipv6hdr *ip6 = next;
-	next = ip6 + 1;
-	if (next > pkt->end)
-		return;
-	u64 all = ntohs(ip6->payload_len), left = all;
-	if (ip6->version != 6 || all > pkt->end - next)
-		return;
-	pkt->ip6 = ip6;
-	pkt->protocol = ip6->nexthdr;
-
-	for (int i = 0; i <= 6; i++) { /* six extensions; honest packets have one or two */
-		/* Hidden from the compiler, which would drop the mask: it bounds the offset. */
-		barrier_var(left);
-		struct ipv6_extension *ext = next + ((all - left) & 0x3fff);
-		u8 kind = pkt->protocol;
-		if (!is_extension(kind)) {
-			pkt->l4 = ext;
-			pkt->length = left;
-			return;
-		}
-		if ((void *)(ext + 1) > pkt->end)
-			return;
-
-		u64 size = extension_size(ext, kind);
-		if (size > left)
-			return;
-		left -= size;
-		pkt->protocol = ext->next;
-		pkt->options = 1;
-		if (kind == IPPROTO_FRAGMENT && ext->offset & htons(0xfff9))
-			pkt->fragment = ext->offset & htons(0xfff8) ? LATER : FIRST;
-		if (pkt->fragment == LATER)
-			return;
-	}
-}
-
+/*
+ * Fills all of pkt.  What eth, ip and ip6 point to, if not NULL, has been compared with end;
+ * what l4 points to has not.  There may be two tags, the provider's and the customer's
+ * (IEEE 802.1ad); behind a third nothing is looked for.  Where l4 is NULL, length says nothing.
+ */
 static __always_inline void parse(struct xdp_md *ctx, struct packet *pkt)
 {
 	void *next = (void *)(long)ctx->data;

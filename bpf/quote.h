@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * An ICMP error belongs to the flow of the packet that it quotes, seen from the
- * other end: "packet too big" reaches the server that sent the packet.  Every
- * other packet belongs to the flow of its own five-tuple.
- */
+/* An ICMP error carries the beginning of the packet that it is about, from its IP header on. */
 #ifndef XDP_LAB_QUOTE_H
 #define XDP_LAB_QUOTE_H
 
-#include "hash.h"
+#include "packet.h"
 #include "same.h"
 
+/*
+ * Whether this is an ICMP error, of those that quote a packet (RFC 792; RFC 4443, 2.1).  Only
+ * its type has been looked at.
+ */
 static __always_inline bool is_error(struct packet *pkt)
 {
 	u8 *type = pkt->l4;
@@ -23,8 +23,10 @@ static __always_inline bool is_error(struct packet *pkt)
 }
 
 /*
+ * error: what is_error() found to be one.  Fills quote as parse() would, without eth and tags.
  * A quote is the beginning of a packet, so its own account of its length says nothing here.
- * One that the error's receiver did not send, or that has IPv6 extension headers, is not used.
+ * Returns 0, and quote is of no use, where it is cut off before l4, or was not sent by the
+ * error's receiver, or has IPv6 extension headers.
  */
 static __always_inline bool parse_quote(struct packet *error, struct packet *quote)
 {
@@ -58,23 +60,6 @@ static __always_inline bool parse_quote(struct packet *error, struct packet *quo
 	header += sizeof(struct icmphdr);
 	quote->length = there - header;
 	return there >= header;
-}
-
-static __always_inline void flow_of(struct packet *pkt, struct five_tuple *flow)
-{
-	struct packet quote;
-	struct five_tuple sent;
-	if (!is_error(pkt) || !parse_quote(pkt, &quote) || !five_tuple(&quote, &sent)) {
-		five_tuple(pkt, flow);
-		return;
-	}
-	*flow = (struct five_tuple){
-		.source = {sent.destination[0], sent.destination[1]},
-		.destination = {sent.source[0], sent.source[1]},
-		.source_port = sent.destination_port,
-		.destination_port = sent.source_port,
-		.protocol = sent.protocol,
-	};
 }
 
 #endif

@@ -4,34 +4,7 @@
 #define XDP_LAB_SOCKET_H
 
 #include "hash.h"
-
-struct tcphdr {
-	__be16 source, dest;
-	__be32 seq, ack_seq;
-	u8 offset, flags;
-	__be16 window;
-	__sum16 check;
-	__be16 urgent;
-};
-
-#define TCP_SYN 0x02
-#define TCP_ACK 0x10
-
-static __always_inline struct tcphdr *tcp_of(struct packet *pkt)
-{
-	struct tcphdr *tcp = pkt->l4;
-	if (!tcp || pkt->protocol != IPPROTO_TCP || pkt->fragment != WHOLE)
-		return NULL;
-	return (void *)(tcp + 1) > pkt->end || pkt->length < sizeof(*tcp) ? NULL : tcp;
-}
-
-/* The first packet of a connection. */
-static __always_inline bool is_syn(struct packet *pkt)
-{
-	struct tcphdr *tcp = tcp_of(pkt);
-
-	return tcp && (tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-}
+#include "tcp.h"
 
 /*
  * A weak claim is for the flow's owner alone, since the connection may be another server's: a
@@ -40,6 +13,10 @@ static __always_inline bool is_syn(struct packet *pkt)
  */
 enum claim { NONE, WEAK, STRONG };
 
+/*
+ * Whether the packet brings back a cookie that listener, a socket in BPF_TCP_LISTEN, takes for
+ * its own (bpf-helpers(7)).  One that has sent none of late takes none (net/core/filter.c).
+ */
 static __always_inline bool has_cookie(struct packet *pkt, struct bpf_sock *listener)
 {
 	const u32 size = sizeof(struct tcphdr);
@@ -51,6 +28,11 @@ static __always_inline bool has_cookie(struct packet *pkt, struct bpf_sock *list
 	return 0;
 }
 
+/*
+ * flow: of TCP, the packet's own or of what it quotes.  Only the sockets of this network namespace
+ * are asked.  The lookup, unlike bpf_sk_lookup_tcp(), finds those in TIME_WAIT as well; the
+ * reference that it takes is given back here (bpf-helpers(7)).
+ */
 static __always_inline enum claim claim_to(struct xdp_md *ctx, struct packet *pkt,
 					   struct five_tuple *flow)
 {

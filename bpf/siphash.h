@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* 40 bytes of a packet become 64 bits, which nobody can aim who has not the key. */
+#ifndef XDP_LAB_SIPHASH_H
+#define XDP_LAB_SIPHASH_H
+
+#include "xdp.h"
+
+struct hash_key {
+	u64 word[2];
+};
+
+#define ROTATED(x, bits) ((x) << (bits) | (x) >> (64 - (bits)))
+
+/* SipRound: the v0 to v3 of the paper are a to d of the function around it. */
+#define ROUND                                                       \
+	do {                                                        \
+		a += b, b = ROTATED(b, 13) ^ a, a = ROTATED(a, 32); \
+		c += d, d = ROTATED(d, 16) ^ c;                     \
+		a += d, d = ROTATED(d, 21) ^ a;                     \
+		c += b, b = ROTATED(b, 17) ^ c, c = ROTATED(c, 32); \
+	} while (0)
+
+/*
+ * SipHash-1-3 of five words: a round for each and one for their length, three at the end.
+ * A word's lowest byte comes first, as x86 and ARM have it in memory.  Aumasson and
+ * Bernstein, "SipHash: a fast short-input PRF", 2012.
+ */
+static __always_inline u64 siphash(const u64 *word, const struct hash_key *key)
+{
+	u64 a = key->word[0] ^ 0x736f6d6570736575, b = key->word[1] ^ 0x646f72616e646f6d;
+	u64 c = key->word[0] ^ 0x6c7967656e657261, d = key->word[1] ^ 0x7465646279746573;
+
+#pragma unroll
+	for (int i = 0; i < 5; i++) {
+		d ^= word[i];
+		ROUND;
+		a ^= word[i];
+	}
+	d ^= 40ULL << 56;
+	ROUND;
+	a ^= 40ULL << 56;
+	c ^= 0xff;
+	ROUND;
+	ROUND;
+	ROUND;
+	return a ^ b ^ c ^ d;
+}
+
+#endif
