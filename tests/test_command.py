@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import subprocess
@@ -48,7 +47,7 @@ def test_tests_that_were_killed_are_no_success(monkeypatch, killed):
         return subprocess.CompletedProcess(command, status)
 
     monkeypatch.setattr("labsetup.command.testing.subprocess.run", run)
-    assert testing._test(argparse.Namespace(theirs=[])) == 1
+    assert testing.run_tests([]) == 1
 
 
 def test_doctor():

@@ -14,9 +14,10 @@ from scapy.layers.inet6 import ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPv6ExtHd
 from support import models_balance as balance
 from support.models_balance import EMPTY, KEY, MAC, VIP, VIP6, mac_of
 
-from labsetup import ICMP, IP, TCP, UDP, Ether, IPv6, Program, Raw, libbpf
+from labsetup import ICMP, IP, TCP, UDP, Ether, IPv6, Program, Raw
 from labsetup.balancing import hashing
 from labsetup.balancing.hashing import flow_hash, random_flows, seed_of
+from labsetup.libbpf.runs import test_run
 from labsetup.packets.craft import frame
 from labsetup.programs.run import VERDICTS
 from labsetup.programs.sources import SOURCES
@@ -59,7 +60,7 @@ def rows_of(places) -> np.ndarray:
 
 def place_of(program: Program, packet) -> int | None:
     """The place of the server that a packet goes to."""
-    number, after, _ = libbpf.test_run(program.fd, frame(packet))
+    number, after, _ = test_run(program.fd, frame(packet))
     return int.from_bytes(after[4:6]) if number == TX else None
 
 
@@ -282,8 +283,7 @@ def test_the_price_does_not_grow_with_the_servers(balancer):
     said = []
     for _ in range(4):
         rounds = [
-            [libbpf.test_run(one.fd, packet, 20_000)[2] for one in (parse, few, many)]
-            for _ in range(25)
+            [test_run(one.fd, packet, 20_000)[2] for one in (parse, few, many)] for _ in range(25)
         ]
         parsed, small, large = (statistics.median(ns) for ns in zip(*rounds, strict=True))
         said.append((parsed, small, large))

@@ -139,8 +139,8 @@ def test_live_frames_on_an_old_kernel(five, monkeypatch):
         release = "5.15.0"
 
     flood = Flood(five)
-    monkeypatch.setattr("labsetup.libbpf.FLAG_LIVE_FRAMES", 1 << 30)  # as unknown there
-    monkeypatch.setattr("labsetup.libbpf.os.uname", lambda: Old)
+    monkeypatch.setattr("labsetup.libbpf.runs.FLAG_LIVE_FRAMES", 1 << 30)  # as unknown there
+    monkeypatch.setattr("labsetup.libbpf.runs.os.uname", lambda: Old)
     with pytest.raises(LabError, match=r"live frames need Linux 5\.18"):
         flood.__enter__()
     assert five.lb.eth0.peer.xdp is None

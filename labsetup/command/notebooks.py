@@ -30,9 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Execute notebooks in a temporary copy, and store what they print where that is wanted."""
     sandbox.become_init()
     chosen = [
-        path for path in sorted(NOTEBOOKS.glob("*.ipynb"))
+        path
+        for path in sorted(NOTEBOOKS.glob("*.ipynb"))
         if arguments.which == "all" or path.name.startswith(arguments.which)
-    ]  # fmt: skip
+    ]
     if not chosen:
         names = ", ".join(path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb")))
         raise LabError(f"no notebook begins with {arguments.which!r}; there are: {names}")
@@ -72,9 +73,14 @@ def _run_notebook(path: Path, folder: Path, store: bool) -> dict[str, Any]:
             sys.stderr.flush()
 
     client = NotebookClient(
-        notebook, timeout=120, kernel_name="xdp-lab", allow_errors=True, record_timing=False,
-        resources={"metadata": {"path": str(folder)}}, on_cell_executed=progress,
-    )  # fmt: skip
+        notebook,
+        timeout=120,
+        kernel_name="xdp-lab",
+        allow_errors=True,
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+        on_cell_executed=progress,
+    )
     broken = None
     try:
         client.execute(env={**os.environ, "JPY_SESSION_NAME": path.stem})
@@ -99,9 +105,12 @@ def _run_notebook(path: Path, folder: Path, store: bool) -> dict[str, Any]:
     for failure in failed:
         say(f"  cell {failure['cell']}: {failure['error']}")
     return {
-        "name": path.stem, "ok": not failed, "seconds": seconds, "cells": len(code),
+        "name": path.stem,
+        "ok": not failed,
+        "seconds": seconds,
+        "cells": len(code),
         "failed": failed,
-    }  # fmt: skip
+    }
 
 
 def _store(path: Path, ran: Any) -> None:

@@ -26,9 +26,11 @@ def add(verbs: Verbs) -> None:
 def start(arguments: argparse.Namespace) -> int:
     """Become JupyterLab, opened at the first notebook."""
     command = [
-        f"{sys.prefix}/bin/jupyter-lab", "--allow-root", f"--ServerApp.root_dir={REPO}",
+        f"{sys.prefix}/bin/jupyter-lab",
+        "--allow-root",
+        f"--ServerApp.root_dir={REPO}",
         "--LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb",
-    ]  # fmt: skip
+    ]
     user = os.environ.get("SUDO_USER")
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         command.append("--no-browser")

@@ -6,11 +6,18 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from ..errors import LabError
 from ..network import sandbox
 from .places import REPO, without_progress
 from .verbs import Verbs
+
+NBVAL = [
+    "--nbval",
+    "--nbval-sanitize-with=tests/sanitize.cfg",
+    "--nbval-cell-timeout=60",
+]
 
 
 def add(verbs: Verbs) -> None:
@@ -24,29 +31,54 @@ def add(verbs: Verbs) -> None:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Check style, then run every test and every notebook."""
+    """Check style and types, then run every test and every notebook."""
     sandbox.become_init()
     os.chdir(REPO)
     with without_progress():
-        return _test(arguments)
+        return run_tests(arguments.theirs)
 
 
-def _test(arguments: argparse.Namespace) -> int:
-    for command in (["check"], ["format", "--check"]):
-        if subprocess.run(
-            [f"{sys.prefix}/bin/ruff", *command, "--quiet", "."], check=False
-        ).returncode:
-            raise LabError("the code is not as ruff wants it; type: .venv/bin/ruff check --fix .")
-    command = [
-        sys.executable, "-m", "pytest", "--nbval", "--nbval-sanitize-with=tests/sanitize.cfg",
-        "--nbval-cell-timeout=60", "-p", "no:cacheprovider",
-    ]  # fmt: skip
-    if arguments.theirs:
-        return subprocess.run([*command, *arguments.theirs], check=False).returncode
+def run_tests(options: Sequence[str]) -> int:
+    """The same, once there.
+
+    Args:
+        options: pytest's; with some, only what they choose is run.
+
+    Returns:
+        a status: 0 when all is well.
+
+    Raises:
+        LabError: when the code is not as a checker wants it; it has said where.
+    """
+    _check()
+    command = [sys.executable, "-m", "pytest", *NBVAL, "-p", "no:cacheprovider"]
+    if options:
+        return subprocess.run([*command, *options], check=False).returncode
     # A file at a time on each CPU, each with a sandbox of its own; then what must be alone.
     workers = min(4, len(os.sched_getaffinity(0)))
+    side_by_side = ["-m", "not alone", f"-n{workers}", "--dist=loadfile"]
     failed = [
         subprocess.run([*command, "-q", "--durations=5", *options], check=False).returncode
-        for options in (["-m", "not alone", f"-n{workers}", "--dist=loadfile"], ["-m", "alone"])
+        for options in (side_by_side, ["-m", "alone"])
     ]
     return 1 if any(failed) else 0  # a run that was killed has a negative status
+
+
+def _check() -> None:
+    """Have each checker look at the code.
+
+    Raises:
+        LabError: naming the command that mends it.
+    """
+    sources = [*REPO.glob("bpf/*.[ch]"), *REPO.glob("labsetup/lessons/**/*.c")]
+    c_files = [f"{path.relative_to(REPO)}" for path in sources if "mistakes" not in path.parts]
+    checkers = (
+        (["ruff", "check", "--quiet", "."], "ruff check --fix ."),
+        (["ruff", "format", "--check", "--quiet", "."], "ruff format ."),
+        (["mypy", "--no-error-summary", "labsetup"], "mypy, and mend what it names"),
+        (["clang-format", "--dry-run", "-Werror", *c_files], "clang-format -i FILE"),
+    )
+    for (name, *options), mend in checkers:
+        command = [f"{sys.prefix}/bin/{name}", *options]
+        if subprocess.run(command, check=False).returncode:
+            raise LabError(f"the code is not as {name} wants it; type: .venv/bin/{mend}")

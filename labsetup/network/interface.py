@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from pyroute2.ethtool.ioctl import IoctlEthtool
 
-from .. import libbpf
 from ..errors import LabError, NoSuchEntry
+from ..libbpf.links import attached
+from ..libbpf.programs import name_of
 from .namespace import Namespace
 
 # Of a line of /proc/net/dev, after the name: proc_net(5).
@@ -112,11 +113,11 @@ class Interface:
     def xdp(self) -> tuple[str, str, int] | None:
         """Name, mode and id of the XDP program that the kernel has on this interface."""
         with self.inside() as index:
-            found = libbpf.attached(index)
+            found = attached(index)
         if found is None:
             return None
         mode, program = found
-        return libbpf.name_of(program), mode, program
+        return name_of(program), mode, program
 
     @property
     def ours(self) -> Attached | None:
@@ -124,7 +125,7 @@ class Interface:
         if self.attachment is None:
             return None
         with self.inside() as index:
-            found = libbpf.attached(index)
+            found = attached(index)
         return self.attachment if found and found[1] == self.attachment.id else None
 
     @property

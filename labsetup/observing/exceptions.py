@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import weakref
 
-from .. import libbpf
 from ..errors import LabError
+from ..libbpf.links import attach_tracepoint
+from ..libbpf.programs import PROG_TYPE_TRACEPOINT
 from ..network import sandbox
 from ..network.interface import Interface
 from ..network.session import current
@@ -22,7 +23,7 @@ class _Tracer:
     def __init__(self) -> None:
         source = (SOURCES / "exceptions.c").read_text()
         function = "tracepoint__xdp__xdp_exception"
-        with Compilation(source, function, libbpf.PROG_TYPE_TRACEPOINT) as compilation:
+        with Compilation(source, function, PROG_TYPE_TRACEPOINT) as compilation:
             compiled = compilation.compiled()
             verified = compilation.verified()
         reason = (verified.log or compiled.told or compiled.trouble).strip() or "it gave no reason"
@@ -30,7 +31,7 @@ class _Tracer:
             self._loaded = Loaded(verified.files)
             plan, fd = verified.built.maps[0], self._loaded.maps[0]
             self.counts = Map(plan, fd, self._loaded)
-            self._file = libbpf.attach_tracepoint(self._loaded.fd, "xdp", "xdp_exception")
+            self._file = attach_tracepoint(self._loaded.fd, "xdp", "xdp_exception")
             if self._file >= 0:
                 weakref.finalize(self, os.close, self._file)
                 return

@@ -13,15 +13,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import LabError
-from ..libbpf import Elements, lib
+from ..libbpf.library import lib
+from ..libbpf.maps import Elements
 
 _TAKE = ctypes.CFUNCTYPE(None, ctypes.py_object, ctypes.c_void_p, ctypes.c_int)
 _LOSE = ctypes.CFUNCTYPE(None, ctypes.py_object, ctypes.c_uint64)
 
 lib.bpf_open_perf_buffer.restype = ctypes.c_void_p
-lib.bpf_open_perf_buffer.argtypes = [
-    _TAKE, _LOSE, ctypes.py_object, ctypes.c_int, ctypes.c_int, ctypes.c_int,
-]  # fmt: skip
+lib.bpf_open_perf_buffer.argtypes = [_TAKE, _LOSE, ctypes.py_object, *[ctypes.c_int] * 3]
 lib.perf_reader_fd.argtypes = lib.perf_reader_free.argtypes = [ctypes.c_void_p]
 lib.perf_reader_poll.argtypes = [ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.c_int]
 

@@ -11,12 +11,16 @@ from typing import Any
 _GREY = "#808080"
 
 STYLE: dict[Any, Any] = {
-    "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
-    "axes.edgecolor": _GREY, "axes.labelcolor": _GREY, "axes.titlecolor": _GREY,
-    "text.color": _GREY, "xtick.color": _GREY, "ytick.color": _GREY, "grid.color": _GREY,
-    "grid.alpha": 0.25, "axes.grid": True, "axes.spines.top": False, "axes.spines.right": False,
-    "figure.figsize": (7, 3), "figure.dpi": 100, "font.size": 10,
-}  # fmt: skip
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "axes.titlecolor"), _GREY),
+    **dict.fromkeys(("text.color", "xtick.color", "ytick.color", "grid.color"), _GREY),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "figure.figsize": (7, 3),
+    "figure.dpi": 100,
+    "font.size": 10,
+}
 
 
 class Picture:

@@ -42,8 +42,9 @@ class Diary:
         self._exercises: dict[str, dict[str, object]] = {}
         try:
             kept = json.loads(path.read_text())["exercises"]
-            self._exercises = {str(n): {"state": e["state"], "hints": int(e["hints"])}
-                               for n, e in kept.items()}  # fmt: skip
+            self._exercises = {
+                str(n): {"state": e["state"], "hints": int(e["hints"])} for n, e in kept.items()
+            }
         except FileNotFoundError:
             pass
         except OSError as error:

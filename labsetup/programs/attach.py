@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from .. import libbpf
 from ..errors import LabError
+from ..libbpf.links import FLAG_MODE, FLAG_UPDATE_IF_NOEXIST, attach_xdp
+from ..libbpf.programs import facts, load_pass
 from ..network.interface import Interface
 
 
@@ -37,8 +38,8 @@ def put(interface: Interface, fd: int, attachment: Attachment) -> None:
     Raises:
         LabError: with the kernel's reason, when it refuses.
     """
-    flags = libbpf.FLAG_MODE[attachment.mode]
-    flags |= 0 if interface.ours else libbpf.FLAG_UPDATE_IF_NOEXIST
+    flags = FLAG_MODE[attachment.mode]
+    flags |= 0 if interface.ours else FLAG_UPDATE_IF_NOEXIST
     _set(interface, fd, flags, attachment.program.name if attachment.program else "xdp_pass")
     interface.attachment = attachment
     interface.programs.add(attachment.id)
@@ -48,7 +49,7 @@ def take_off(interface: Interface) -> None:
     """Take off what the lab has put on an interface."""
     if interface.attachment is None:
         return
-    _set(interface, -1, libbpf.FLAG_MODE[interface.attachment.mode], "the removal of XDP")
+    _set(interface, -1, FLAG_MODE[interface.attachment.mode], "the removal of XDP")
     interface.attachment = None
 
 
@@ -59,9 +60,9 @@ def mend_helpers(interface: Interface) -> None:
         if end.is_helper and not wanted:
             take_off(end)
         elif wanted and end.xdp is None:
-            fd = libbpf.load_pass()
+            fd = load_pass()
             try:
-                put(end, fd, Attachment(None, "native", libbpf.facts(fd).id, False))
+                put(end, fd, Attachment(None, "native", facts(fd).id, False))
             finally:
                 os.close(fd)
 
@@ -69,7 +70,7 @@ def mend_helpers(interface: Interface) -> None:
 def _set(interface: Interface, fd: int, flags: int, what: str) -> None:
     with interface.host.inside():
         try:
-            libbpf.attach(interface.name, fd, flags)
+            attach_xdp(interface.name, fd, flags)
         except OSError as error:
             where = f"{interface.host.name} {interface.name}"
             raise LabError(f"the kernel refused {what} on {where}: {error.strerror}") from None

@@ -15,23 +15,13 @@ from typing import Any
 
 from bcc import BPF
 
-from .. import libbpf
 from ..apart import Child, Message, Parent
 from ..errors import LabError
-from ..libbpf import lib
+from ..libbpf.library import lib
+from ..libbpf.programs import PROG_TYPE_XDP, function_names, with_maps
+from .explain.clang import WARNINGS
+from .explain.listing import TELL_ALL
 from .sources import HEADERS, SOURCES
-
-# BCC's DEBUG_PREPROCESSOR and DEBUG_SOURCE: it prints the C as it rewrote it, and then each
-# instruction under the line that it comes from.
-TELL_ALL = 0x4 | 0x8
-
-# BCC's own choice leaves out the warnings of which a beginner's verdicts are made.
-WARNINGS = [
-    "-Wunused-value",
-    "-Wuninitialized",
-    "-Wsometimes-uninitialized",
-    "-Wconditional-uninitialized",
-]
 
 PATIENCE = 10.0  # seconds for the verifier; an endless loop over a packet takes it minutes
 COMPILING = 60.0  # seconds for clang, which takes one or two over the largest honest program
@@ -122,7 +112,7 @@ class Compilation:
     """
 
     def __init__(
-        self, text: str, function: str, kind: int = libbpf.PROG_TYPE_XDP, tell: bool = False
+        self, text: str, function: str, kind: int = PROG_TYPE_XDP, tell: bool = False
     ) -> None:
         """Begin.
 
@@ -193,7 +183,7 @@ def _work(parent: Parent, text: str, function: str, kind: int, tell: bool) -> No
     except Exception as error:  # BCC raises nothing more particular
         parent.tell(json.dumps({"functions": None, "trouble": str(error)}))
         return
-    functions = libbpf.function_names(bpf.module)
+    functions = function_names(bpf.module)
     parent.tell(json.dumps({"functions": functions, "trouble": ""}))
     if function not in functions:
         return
@@ -231,4 +221,4 @@ def _plan(module: int, number: int) -> MapPlan:
 def _instructions(bpf: BPF, function: bytes, files: Sequence[int]) -> bytes:
     """A function's code, with the place of a map where this process's descriptor of it stood."""
     raw = bpf.dump_func(function)
-    return libbpf.with_maps(raw, files.index)
+    return with_maps(raw, files.index)

@@ -6,8 +6,9 @@ import os
 import weakref
 from collections.abc import Sequence
 
-from .. import libbpf
 from ..errors import LabError
+from ..libbpf.maps import create_map
+from ..libbpf.programs import load_xdp, with_maps
 from .compile import Built
 
 
@@ -42,9 +43,9 @@ def load(built: Built) -> Loaded:
     try:
         for plan in built.maps:
             sizes = plan.key_size, plan.leaf_size
-            files.append(libbpf.create_map(plan.kind, plan.name, sizes, plan.entries, plan.flags))
-        code = libbpf.with_maps(built.instructions, files.__getitem__)
-        return Loaded([libbpf.load(built.function, code, built.licence), *files])
+            files.append(create_map(plan.kind, plan.name, sizes, plan.entries, plan.flags))
+        code = with_maps(built.instructions, files.__getitem__)
+        return Loaded([load_xdp(built.function, code, built.licence), *files])
     except OSError as error:
         _close(files)
         raise LabError(

@@ -7,8 +7,8 @@ import ctypes
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-from .. import libbpf
 from ..errors import LabError, NoSuchEntry
+from ..libbpf.maps import Elements, map_id, possible_cpus
 from ..network.interface import Interface
 from .compile import MapPlan
 from .values import PerCPU, form_of, how_to_write, is_zero, made, plain, raw_bytes, type_of
@@ -45,11 +45,11 @@ class Map(MutableMapping[Any, Any]):
         self.name, self._plan, self._fd, self._owner = plan.name, plan, fd, owner
         self._key_type, self._value_type = type_of(plan.key), type_of(plan.leaf)
         size = ctypes.sizeof(self._value_type)
-        self._copies = libbpf.possible_cpus() if plan.kind in PER_CPU else 0
+        self._copies = possible_cpus() if plan.kind in PER_CPU else 0
         # The kernel keeps copies at multiples of 8 bytes: Documentation/bpf/map_hash.rst.
         self._stride = -(-size // 8) * 8
         whole = self._stride * self._copies if self._copies else size
-        self._elements = libbpf.Elements(fd, ctypes.sizeof(self._key_type), whole)
+        self._elements = Elements(fd, ctypes.sizeof(self._key_type), whole)
 
     @property
     def fd(self) -> int:
@@ -59,7 +59,7 @@ class Map(MutableMapping[Any, Any]):
     @property
     def id(self) -> int:
         """The number by which `bpftool map` finds it."""
-        return libbpf.map_id(self._fd)
+        return map_id(self._fd)
 
     @property
     def is_small(self) -> bool:

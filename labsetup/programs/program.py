@@ -7,8 +7,9 @@ from pathlib import Path
 
 from scapy.packet import Packet
 
-from .. import libbpf
 from ..errors import LabError
+from ..libbpf.links import FLAG_MODE
+from ..libbpf.programs import facts
 from ..network import sandbox
 from ..network.interface import Interface
 from ..packets.craft import frame
@@ -71,7 +72,7 @@ class Program:
         else:
             self._built, self._loaded, self.warnings = self._compiled()
         self.fd = self._loaded.fd
-        self.size = libbpf.facts(self.fd)
+        self.size = facts(self.fd)
         self.id = self.size.id
         maps = {
             plan.name: Map(plan, fd, self._loaded)
@@ -115,7 +116,7 @@ class Program:
         if not isinstance(interface, Interface):
             given = type(interface).__name__
             raise LabError(f"attach() takes an interface such as net.server.eth0, not {given}")
-        if mode not in libbpf.FLAG_MODE:
+        if mode not in FLAG_MODE:
             raise LabError(f"there is no mode {mode!r}; use 'native' or 'generic'")
         ours = interface.ours
         if ours is None and interface.xdp is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from .. import libbpf
 from ..errors import LabError
+from ..libbpf.runs import run_live
 from ..network.network import Network
 from ..packets.craft import IP, UDP, Ether, Raw, frame
 from ..programs.program import Program
@@ -82,5 +82,5 @@ class Flood:
         with self._port.host.inside():
             for done in range(0, count, AT_ONCE):
                 part = min(AT_ONCE, count - done)
-                took += part * libbpf.run_live(self._program.fd, self._frame, index, part)
+                took += part * run_live(self._program.fd, self._frame, index, part)
         return Burst(count, self._port.counters["xdp_drops"] - before, took / 1e9)

@@ -56,7 +56,7 @@ class Listing:
         """
         self.source = source
         self._lines = source.splitlines()
-        self._includes = "".join(line for line in self._lines if line.startswith("#include"))
+        self._includes = "\n".join(line for line in self._lines if line.startswith("#include"))
         text, _, self.after = told.partition("#include <bcc/footer.h>")
         self.before, begin, text = text.partition("#if defined(BPF_LICENSE)")
         self._rewritten = (begin + text).splitlines()
@@ -163,8 +163,7 @@ class Listing:
             return None
         text = quoted[-1].strip()
         sources = {"": self._lines}
-        included = [path for path in SOURCES.glob("*.h") if f'"{path.name}"' in self._includes]
-        sources |= {path.name: path.read_text().splitlines() for path in included}
+        sources |= {name: header.splitlines() for name, header in _headers(self._includes).items()}
         found = [
             Place(number, text, file)
             for file, lines in sources.items()
@@ -172,3 +171,15 @@ class Listing:
             if line.strip() == text
         ]
         return found[0] if len(found) == 1 else Place(0, text)
+
+
+def _headers(text: str) -> dict[str, str]:
+    """The headers of bpf/ that C includes, and those that they include, by name."""
+    found: dict[str, str] = {}
+    waiting = [text]
+    while waiting:
+        for name in re.findall(r'^#include "([\w.]+)"', waiting.pop(), re.MULTILINE):
+            if name not in found and (SOURCES / name).is_file():
+                found[name] = (SOURCES / name).read_text()
+                waiting.append(found[name])
+    return found

@@ -18,6 +18,9 @@ THOUGHTS = re.compile(
 )
 
 
+PARSING = {"parse.h", "parse_ip.h"}  # headers that read for the reader
+
+
 @dataclass(frozen=True)
 class Reason:
     """Why a program was refused.
@@ -129,7 +132,7 @@ def _unasked(reason: Reason, listing: Listing, log: str) -> Reason | None:
     clang trusts a pointer that is read, and leaves out those ways through parse() that end at NULL.
     Older verifiers then see the loop over VLAN tags without its end.
     """
-    if reason.place and reason.place.file == "parse.h" and "invalid access to packet" in log:
+    if reason.place and reason.place.file in PARSING and "invalid access to packet" in log:
         return reason.by("unasked-in-parse")
     if '"parse.h"' in listing.source and reason.rule == "endless-loop":
         return None if LOOP.search(listing.source) else replace(reason.by("unasked"), place=None)

@@ -1,0 +1,58 @@
+"""BCC's library, which is linked against the system's libbpf: one handle finds both.
+
+Sources: linux/bpf.h, <bpf/bpf.h>.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from bcc.libbcc import lib as _bccs_own
+
+# A handle of our own on BCC's library: newer BCCs declare some of these functions themselves,
+# for types of theirs.
+lib = ctypes.CDLL(_bccs_own._name, use_errno=True)
+for _of_a_module, _gives in {
+    "bpf_num_functions": ctypes.c_size_t,
+    "bpf_function_name": ctypes.c_char_p,
+    "bpf_module_license": ctypes.c_char_p,
+    "bpf_num_tables": ctypes.c_size_t,
+    "bpf_table_name": ctypes.c_char_p,
+    "bpf_table_fd_id": ctypes.c_int,
+    "bpf_table_type_id": ctypes.c_int,
+    "bpf_table_flags_id": ctypes.c_int,
+    "bpf_table_max_entries_id": ctypes.c_size_t,
+    "bpf_table_key_desc_id": ctypes.c_char_p,
+    "bpf_table_leaf_desc_id": ctypes.c_char_p,
+    "bpf_table_key_size_id": ctypes.c_size_t,
+    "bpf_table_leaf_size_id": ctypes.c_size_t,
+}.items():
+    _function = getattr(lib, _of_a_module)
+    _function.restype = _gives
+    _is_of_an_element = not _of_a_module.startswith(("bpf_num", "bpf_module"))
+    _function.argtypes = [ctypes.c_void_p, ctypes.c_size_t][: 1 + _is_of_an_element]
+
+
+@contextlib.contextmanager
+def captured_stderr() -> Iterator[list[str]]:
+    """Collect what C libraries write to file descriptor 2; filled when the block ends.
+
+    clang and the verifier speak there, and under nbval nobody would hear them.
+    """
+    said: list[str] = []
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield said
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            file.seek(0)
+            said.append(file.read().decode(errors="replace"))
