@@ -31,7 +31,7 @@ from support import models_balance as balance
 from support.models import BLOCKED, DROP, MODELS, NEXT_HOPS, PASS, REDIRECT, TX, drop_icmp
 
 from labsetup import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
-from labsetup.libbpf.runs import test_run
+from labsetup.libbpf.runs import run_frame
 from labsetup.packets.craft import frame
 from labsetup.programs.run import VERDICTS
 
@@ -315,7 +315,7 @@ def balancer_frames():
 
 
 def _same(fd: int, packet: bytes, opinion: tuple[str, bytes], seed: int | str) -> None:
-    number, after, _ = test_run(fd, packet)
+    number, after, _ = run_frame(fd, packet)
     verdict, expected = opinion
     if VERDICTS[number] != verdict or after != expected:
         pytest.fail(

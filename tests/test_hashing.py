@@ -11,7 +11,7 @@ import pytest
 
 from labsetup import IP, TCP, UDP, Dot1Q, Ether, IPv6, Program
 from labsetup.balancing import hashing
-from labsetup.libbpf.runs import test_run
+from labsetup.libbpf.runs import run_frame
 from labsetup.packets.craft import frame
 
 FLOWS = 200_000
@@ -58,7 +58,7 @@ def test_c_and_python_agree_on_100_000_flows(program, ipv6):
         packet[source:destination] = flow["source"][16 - width :].tobytes()
         packet[destination:ports] = flow["destination"][16 - width :].tobytes()
         packet[ports : ports + 4] = flow["ports"].tobytes()
-        test_run(program.fd, bytes(packet))
+        run_frame(program.fd, bytes(packet))
         if hashes[0] != int(value):
             pytest.fail(f"{bytes(packet).hex()}: C {hashes[0]:x}, Python {int(value):x}")
 

@@ -17,7 +17,7 @@ from support.models_balance import EMPTY, KEY, MAC, VIP, VIP6, mac_of
 from labsetup import ICMP, IP, TCP, UDP, Ether, IPv6, Program, Raw
 from labsetup.balancing import hashing
 from labsetup.balancing.hashing import flow_hash, random_flows, seed_of
-from labsetup.libbpf.runs import test_run
+from labsetup.libbpf.runs import run_frame
 from labsetup.packets.craft import frame
 from labsetup.programs.run import VERDICTS
 from labsetup.programs.sources import SOURCES
@@ -60,7 +60,7 @@ def rows_of(places) -> np.ndarray:
 
 def place_of(program: Program, packet) -> int | None:
     """The place of the server that a packet goes to."""
-    number, after, _ = test_run(program.fd, frame(packet))
+    number, after, _ = run_frame(program.fd, frame(packet))
     return int.from_bytes(after[4:6]) if number == TX else None
 
 
@@ -283,7 +283,7 @@ def test_the_price_does_not_grow_with_the_servers(balancer):
     said = []
     for _ in range(4):
         rounds = [
-            [test_run(one.fd, packet, 20_000)[2] for one in (parse, few, many)] for _ in range(25)
+            [run_frame(one.fd, packet, 20_000)[2] for one in (parse, few, many)] for _ in range(25)
         ]
         parsed, small, large = (statistics.median(ns) for ns in zip(*rounds, strict=True))
         said.append((parsed, small, large))

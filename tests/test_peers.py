@@ -41,7 +41,7 @@ from labsetup import (
 from labsetup.balancing import hashing
 from labsetup.balancing.balancer import NOBODY, ROWS
 from labsetup.balancing.peers import Peers
-from labsetup.libbpf.runs import test_run
+from labsetup.libbpf.runs import run_frame
 from labsetup.packets.craft import frame
 from labsetup.programs.run import VERDICTS
 
@@ -439,7 +439,7 @@ def follow(peers: Peers, packets: Sequence[tuple[str, bytes]]) -> Counter[int]:
             fd = peers[name].program.fd
             with net.hosts[name].inside():  # where its sockets are
                 for raw in frames:
-                    number, after, _ = test_run(fd, raw)
+                    number, after, _ = run_frame(fd, raw)
                     if VERDICTS[number] == TX:
                         assert named[after[:6]] != name
                         assert after[12:] == raw[12:]

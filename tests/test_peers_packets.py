@@ -34,7 +34,7 @@ from labsetup import (
     send,
     two_hosts,
 )
-from labsetup.libbpf.runs import test_run
+from labsetup.libbpf.runs import run_frame
 from labsetup.packets.craft import frame
 from labsetup.programs.run import VERDICTS
 
@@ -232,7 +232,7 @@ def test_a_server_does_what_its_model_does(host, sockets, frames, name):
         for seed, part in frames:
             for packet in part:
                 opinion = model(packet, sockets)
-                number, after, _ = test_run(program.fd, packet)
+                number, after, _ = run_frame(program.fd, packet)
                 if (VERDICTS[number], after) != opinion:
                     pytest.fail(
                         f"it differs from its model; XDP_LAB_SEED={seed}\npacket   {packet.hex()}\n"

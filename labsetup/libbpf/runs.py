@@ -47,7 +47,7 @@ class _XdpMd(ctypes.Structure):
     ]
 
 
-def test_run(fd: int, frame: bytes, repeat: int = 1) -> tuple[int, bytes, int]:
+def run_frame(fd: int, frame: bytes, repeat: int = 1) -> tuple[int, bytes, int]:
     """Run a program on one frame without an interface (BPF_PROG_TEST_RUN).
 
     Args:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from threading import Barrier
 
 from ..errors import LabError
-from ..libbpf.runs import test_run
+from ..libbpf.runs import run_frame
 from ..packets.fields import Field, compare, layers_in_words
 
 # enum xdp_action, linux/bpf.h
@@ -89,7 +89,7 @@ def run(
         if cpu is not None:
             os.sched_setaffinity(0, {cpu})  # of this thread only
             together.wait()
-        return test_run(fd, frame, repeat)
+        return run_frame(fd, frame, repeat)
 
     try:
         if cpus:
