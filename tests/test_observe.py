@@ -26,7 +26,7 @@ from labsetup import (
     three_hosts,
 )
 from labsetup.packets.craft import frame
-from labsetup.packets.fields import compare
+from labsetup.packets.fields import fields_of
 
 SWAP = """#include "xdp.h"
 int swap(struct xdp_md *ctx)
@@ -112,11 +112,11 @@ def test_a_journey_there_and_back(net):
 def test_checksums_are_judged():
     good = frame(Ether() / IP() / UDP() / Raw(b"abc"))
     bad = frame(Ether() / IP() / UDP(chksum=1) / Raw(b"abc"))
-    (change,) = [one for one in compare(good, bad) if one.changed]
+    (change,) = [one for one in fields_of(good, bad) if one.changed]
     assert change.name == "chksum"
     assert change.before.endswith("(right)")
     assert change.after == "0x1 (wrong)"
-    fragment = compare(*[frame(Ether() / IP(flags="MF") / UDP(chksum=1))] * 2)
+    fragment = fields_of(*[frame(Ether() / IP(flags="MF") / UDP(chksum=1))] * 2)
     assert [f.before for f in fragment if (f.layer, f.name) == ("UDP", "chksum")] == ["0x1"]
 
 
@@ -132,17 +132,17 @@ def test_checksums_are_judged():
 )
 def test_headers_behind_options_are_told_by_their_own_names(network):
     first, second = (frame(network / UDP(sport=p, dport=7) / b"hello") for p in (4242, 4243))
-    changed = {(one.layer, one.name) for one in compare(first, second) if one.changed}
+    changed = {(one.layer, one.name) for one in fields_of(first, second) if one.changed}
     assert changed == {("UDP", "sport"), ("UDP", "chksum")}
-    told = [one.after for one in compare(first, second) if (one.layer, one.name) in changed]
+    told = [one.after for one in fields_of(first, second) if (one.layer, one.name) in changed]
     assert told[1].endswith("(right)")
 
 
 def test_options_that_come_from_a_mistake():
     good = frame(IP() / UDP(sport=4242, dport=7) / b"hello")
     bad = good[:14] + b"\x46" + good[15:]  # a header of 24 bytes, it says
-    assert any(one.name == "ihl" and one.changed for one in compare(good, bad))
-    assert compare(good, bytes(14) + b"\x02\0" + good[16:])
+    assert any(one.name == "ihl" and one.changed for one in fields_of(good, bad))
+    assert fields_of(good, bytes(14) + b"\x02\0" + good[16:])
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ from labsetup import (
     services,
 )  # fmt: skip
 from labsetup.balancing import hashing
-from labsetup.balancing.balancer import NOBODY, ROWS
+from labsetup.balancing.balancer import NO_OWNER, ROWS
 from labsetup.balancing.peers import Peers
 from labsetup.libbpf.runs import run_frame
 from labsetup.packets.craft import frame
@@ -469,7 +469,7 @@ DISAGREEMENTS = {
 def disagreeing(peers: Peers, beliefs: Sequence[tuple[int | None, int | None]], seed: int):
     """Tables that no control side would write, in the place of those in use."""
     chance = np.random.default_rng(seed)
-    places = np.array([*range(N), *range(N), NOBODY, 1023], np.uint16)
+    places = np.array([*range(N), *range(N), NO_OWNER, 1023], np.uint16)
 
     def column(place: int | None):
         return np.full(ROWS, place, np.uint16) if place is not None else chance.choice(places, ROWS)

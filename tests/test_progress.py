@@ -50,19 +50,19 @@ def test_progress_is_kept_shown_and_cleared(tmp_path):
     shown = progress()
     assert re.search(r"^01 Pass +● 1\.1  ○ 1\.2", repr(shown), re.MULTILINE)
     assert "● 1.1" in drawn(shown)["text/html"]
-    assert json.loads(diary.place().read_text())["exercises"]["1.1"]["state"] == "done"
-    assert [path.name for path in diary.place().parent.iterdir()] == ["progress.json"]
+    assert json.loads(diary.kept_in().read_text())["exercises"]["1.1"]["state"] == "done"
+    assert [path.name for path in diary.kept_in().parent.iterdir()] == ["progress.json"]
     assert "○ 1.1" in repr(progress(clear=True))
     assert "○ 1.1" in repr(progress())
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"exercises": {"1.1": 3}}', '{"version": 1}'])
 def test_a_file_that_cannot_be_understood_is_kept_aside(capsys, text):
-    diary.place().parent.mkdir(parents=True)
-    diary.place().write_text(text)
+    diary.kept_in().parent.mkdir(parents=True)
+    diary.kept_in().write_text(text)
     hint("1.1")
     assert "could not be understood: it is kept in" in capsys.readouterr().out
-    (aside,) = diary.place().parent.glob("*unreadable*")
+    (aside,) = diary.kept_in().parent.glob("*unreadable*")
     assert aside.read_text() == text
     assert "hint 2 of 3" in hint("1.1").title
 

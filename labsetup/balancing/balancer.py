@@ -19,7 +19,7 @@ from .hashing import owners, seed_of
 
 ROWS = 65_536
 
-NOBODY = 0xFFFF  # a row that names no server
+NO_OWNER = 0xFFFF  # a row that names no server
 
 
 class Balancer:
@@ -55,7 +55,7 @@ class Balancer:
         self.net, self.servers = net, list[str]()
         self._at = net.lb.eth0 if at is None else at
         self._places = {name: place for place, name in enumerate(net.vip_hosts)}
-        self._rows = self._before = np.full(ROWS, NOBODY, np.uint16)
+        self._rows = self._before = np.full(ROWS, NO_OWNER, np.uint16)
         self._told: tuple[list[str], set[str]] | None = None
         self._lock = threading.Lock()  # health checks change the servers from a thread of theirs
         vips = [ip_address(vip.partition("/")[0]) for vip in net.vip.split()]
@@ -110,7 +110,7 @@ class Balancer:
         if self.program.name == "second_chance":
             # A row that this change leaves alone keeps its owner before: another row's change
             # must not cost it its second chance.
-            same = (now == self._rows) | (self._rows == NOBODY)
+            same = (now == self._rows) | (self._rows == NO_OWNER)
             self._before = np.where(same, self._before, self._rows)
             both = np.stack([now, self._before], axis=1)
             self.program["tables"][unused] = {"owners": both}
@@ -147,5 +147,5 @@ def rows(places: Sequence[int], servers: Sequence[str]) -> NDArray[np.uint16]:
         servers: their names; where there are none, no row has an owner.
     """
     if not servers:
-        return np.full(ROWS, NOBODY, np.uint16)
+        return np.full(ROWS, NO_OWNER, np.uint16)
     return np.array(places, np.uint16)[owners(servers, ROWS)]

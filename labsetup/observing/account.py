@@ -15,7 +15,7 @@ from .exceptions import Exceptions
 
 
 @dataclass(frozen=True)
-class Balance:
+class Fates:
     """What came in at an interface, and what became of it."""
 
     where: str
@@ -49,7 +49,7 @@ class Account:
         self._start = {one: one.counters for one in self._interfaces}
 
     @property
-    def balances(self) -> list[Balance]:
+    def balances(self) -> list[Fates]:
         """One for each interface, at this moment."""
         rows = []
         for one in self._interfaces:
@@ -61,7 +61,7 @@ class Account:
             counted = one.counters - self._start[one]
             aborted = self._exceptions.of(one)
             rows.append(
-                Balance(
+                Fates(
                     where=f"{one.host.name} {one.name}",
                     received=counted["rx_packets"],
                     passed=self._taps[one].count(),

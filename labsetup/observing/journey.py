@@ -9,7 +9,7 @@ from scapy.packet import Packet
 
 from ..network.interface import Interface
 from ..network.network import Network
-from ..packets.fields import Field, compare, layers_in_words
+from ..packets.fields import Field, fields_of, layers_in_words
 from ..packets.wire import Capture, send
 from .recorded import Fate, Record, since_boot
 
@@ -33,7 +33,7 @@ class Hop:
     @property
     def fields(self) -> list[Field]:
         """Every header field, with what it was one station before."""
-        return compare(self.before, self.after)
+        return fields_of(self.before, self.after)
 
 
 class Journey:

@@ -41,7 +41,7 @@ class Field:
         return f"{self.layer} {self.name}: {self.before} → {self.after}"
 
 
-def compare(before: bytes, after: bytes) -> list[Field]:
+def fields_of(before: bytes, after: bytes) -> list[Field]:
     """Two frames, field by field; where their headers are not the same ones, as a whole.
 
     A checksum is followed by whether it is right; one that cannot be checked (of a fragment, or

@@ -14,7 +14,7 @@ from ..balancing.balancer import rows
 from ..balancing.hashing import random_flows, seed_of
 from ..network.topologies import VIP, VIP6
 from ..packets.craft import IP, TCP, UDP, Ether, IPv6, frame
-from ..packets.fields import compare
+from ..packets.fields import fields_of
 from ..programs.program import Program
 from ..programs.run import Run
 from .checking import TX, Wrong, expect
@@ -185,7 +185,7 @@ def _receiver(run: Run, sent: str) -> str:
 def _only_addresses_change(run: Run, sent: str) -> None:
     wanted = run.after[:12] + run.before[12:]
     if run.after != wanted:
-        differs = [field for field in compare(wanted, run.after) if field.changed]
+        differs = [field for field in fields_of(wanted, run.after) if field.changed]
         raise Wrong(
             sent,
             "XDP_TX, with other MAC addresses and nothing else new",

@@ -9,7 +9,7 @@ from scapy.packet import Packet
 
 from ..network.host import cpus
 from ..packets.craft import Ether, frame
-from ..packets.fields import Field, compare
+from ..packets.fields import Field, fields_of
 from ..programs.program import Program
 from ..programs.run import VERDICTS, Run
 from ..programs.values import PerCPU
@@ -76,7 +76,7 @@ def expect(
     wanted = run.before if after is None else frame(after)
     if verdict not in (DROP, ABORTED) and run.after != wanted:
         differs = [
-            field for field in compare(wanted, run.after) if field.changed and not _alike(field)
+            field for field in fields_of(wanted, run.after) if field.changed and not _alike(field)
         ]
         expected, happened = (
             f"{verdict}, {len(raw)} bytes: {Ether(raw).summary()}" for raw in (wanted, run.after)

@@ -22,7 +22,7 @@ def _owner() -> pwd.struct_passwd | None:
     return None
 
 
-def place() -> Path:
+def kept_in() -> Path:
     """The file: in the reader's home also when sudo made them root."""
     owner = _owner()
     home = Path(owner.pw_dir) if owner else Path.home()
@@ -62,7 +62,7 @@ class Diary:
     @contextlib.contextmanager
     def changing(cls) -> Iterator[Diary]:
         """Read it, and write it back when the block ends; one notebook at a time."""
-        path = place()
+        path = kept_in()
         with contextlib.ExitStack() as stack:
             failed = ""
             try:

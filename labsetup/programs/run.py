@@ -11,7 +11,7 @@ from threading import Barrier
 
 from ..errors import LabError
 from ..libbpf.runs import run_frame
-from ..packets.fields import Field, compare, layers_in_words
+from ..packets.fields import Field, fields_of, layers_in_words
 
 # enum xdp_action, linux/bpf.h
 VERDICTS = ("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT")
@@ -40,7 +40,7 @@ class Run:
     @property
     def fields(self) -> list[Field]:
         """Every header field, before and after."""
-        return compare(self.before, self.after)
+        return fields_of(self.before, self.after)
 
     @property
     def changes(self) -> list[Field]:

@@ -31,7 +31,7 @@ OLD, NEW = ("s1", "s2"), ("s4", "s5")
 SENDS = "It is for the VIP and came to lb, so it goes to a server. Tables have the numbers 0 and 1."
 WHOSE = "Whose connection does the program take it for, and which table has it looked in?"
 TURNED = "It takes {} for the tester. In which order are the bytes of TESTER, and those of flow?"
-NOBODY = (
+UNSEEN = (
     "Nobody is taken for the tester. In which word of flow.source is the client's address, and in "
     "which half of it? put_ip() in hash.h says so."
 )
@@ -79,7 +79,7 @@ def _try(program: Program, active: int, everybody: Pair, tried: Pair) -> None:
         run = program.run(to_vip(src=MIRRORED))
         if any(run.after.startswith(raw(SERVERS[name])) for name in tried):
             return TURNED.format(MIRRORED)
-        return WHOSE if active else NOBODY  # for it was seen while the other was active
+        return WHOSE if active else UNSEEN  # for it was seen while the other was active
 
     def error(client: str, port: int) -> Packet:
         quoted = IP(src=VIP, dst=client) / TCP(sport=80, dport=port)

@@ -32,7 +32,7 @@ from labsetup import (
     seed_of,
     segments,
 )
-from labsetup.balancing.balancer import NOBODY, ROWS, rows
+from labsetup.balancing.balancer import NO_OWNER, ROWS, rows
 from labsetup.network.network import Network
 from labsetup.practice.balancers import (
     BROADCAST,
@@ -213,7 +213,7 @@ def _many(program: Program, clients: Frames) -> None:
     for frame in clients[:20]:
         what = "a SYN for one of 16 servers, and nobody is in their places"
         expect(program, what, frame, PASS, EMPTY)
-    fill(0, none, np.full(ROWS, NOBODY, np.uint16))
+    fill(0, none, np.full(ROWS, NO_OWNER, np.uint16))
     expect(program, "a SYN, and no server at all", clients[0], PASS, EMPTY)
 
 
