@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,22 +55,41 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run_notebook(path: Path, folder: Path, store: bool) -> dict[str, Any]:
     import nbformat
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-    # What nbclient says at a kernel's death would stand between our lines.
     notebook = nbformat.read(shutil.copy(path, folder), as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for cell in code:  # a stale output must not pass for a fresh one
         cell.outputs, cell.execution_count = [], None
     begun = time.monotonic()
+    broken = _execute(notebook, path.stem, folder, len(code))
+    failed = [*_errors(code), *broken]
+    seconds = round(time.monotonic() - begun, 1)
+    if store and not failed:
+        _store(path, notebook)
+    say(f"{path.stem}: {'ok' if not failed else 'FAILED'}, {len(code)} cells in {seconds} s")
+    for failure in failed:
+        say(f"  cell {failure['cell']}: {failure['error']}")
+    return {
+        "name": path.stem,
+        "ok": not failed,
+        "seconds": seconds,
+        "cells": len(code),
+        "failed": failed,
+    }
+
+
+def _execute(notebook: Any, name: str, folder: Path, cells: int) -> list[dict[str, Any]]:
+    """Run all cells, and say how far it is; returns what ended it before its end, if something."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
     done = 0
 
     def progress(**_: Any) -> None:
         nonlocal done
         done += 1
         if sys.stderr.isatty():
-            sys.stderr.write(f"\r\033[K{path.stem}: {done} of {len(code)} cells")
+            sys.stderr.write(f"\r\033[K{name}: {done} of {cells} cells")
             sys.stderr.flush()
 
     client = NotebookClient(
@@ -81,36 +101,27 @@ def _run_notebook(path: Path, folder: Path, store: bool) -> dict[str, Any]:
         resources={"metadata": {"path": str(folder)}},
         on_cell_executed=progress,
     )
-    broken = None
     try:
-        client.execute(env={**os.environ, "JPY_SESSION_NAME": path.stem})
+        client.execute(env={**os.environ, "JPY_SESSION_NAME": name})
     except CellTimeoutError:
-        broken = f"cell {done + 1} took more than {client.timeout} s"
+        return [{"cell": done + 1, "error": f"cell {done + 1} took more than {client.timeout} s"}]
     except (DeadKernelError, RuntimeError) as error:
-        broken = f"the kernel died in cell {done + 1}: {error}"
-    failed = [
+        told = f"the kernel died in cell {done + 1}: {error}"
+        return [{"cell": done + 1, "error": told}]
+    finally:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\033[K")
+    return []
+
+
+def _errors(code: Sequence[Any]) -> list[dict[str, Any]]:
+    """The errors that cells show and that are not meant."""
+    return [
         {"cell": number, "error": f"{output.ename}: {output.evalue}"}
         for number, cell in enumerate(code, 1)
         for output in cell.outputs
         if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", [])
     ]
-    if broken:
-        failed.append({"cell": done + 1, "error": broken})
-    seconds = round(time.monotonic() - begun, 1)
-    if store and not failed:
-        _store(path, notebook)
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\033[K")
-    say(f"{path.stem}: {'ok' if not failed else 'FAILED'}, {len(code)} cells in {seconds} s")
-    for failure in failed:
-        say(f"  cell {failure['cell']}: {failure['error']}")
-    return {
-        "name": path.stem,
-        "ok": not failed,
-        "seconds": seconds,
-        "cells": len(code),
-        "failed": failed,
-    }
 
 
 def _store(path: Path, ran: Any) -> None:
