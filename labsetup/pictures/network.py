@@ -78,11 +78,7 @@ class _Drawing:
 
     def host(self, host: Host, left: float, top: float, width: float) -> None:
         """A host: a box with its stack in the middle, and a slot for XDP at each interface."""
-        colour, height, sides = (
-            _server_colour(self.net, host),
-            self.height(host),
-            self.sides[host.name],
-        )
+        colour, height = _server_colour(self.net, host), self.height(host)
         edges = [8 + (SLOT + 8) * bool(side) for side in self.sides[host.name]]
         stack = width - sum(edges)
         middle, centre = left + edges[0] + stack / 2, top + (HEAD + height) / 2
