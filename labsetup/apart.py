@@ -7,6 +7,7 @@ sends back as text, with open files if need be: unix(7), SCM_RIGHTS.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
@@ -19,6 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 LENGTHS = struct.Struct("=QQ")  # of what was printed so far, and of the message
+PR_SET_PDEATHSIG = 1
 MOST_FILES = 250  # in one message; the kernel's SCM_MAX_FD is 253
 
 
@@ -75,6 +77,8 @@ class Child:
 
     def _begin(self) -> None:
         os.setpgid(0, 0)
+        # One that is ended takes those along that it has forked itself: prctl(2).
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         self._end.close()
         nothing = os.open(os.devnull, os.O_RDONLY)
         for stream, file in ((0, nothing), (1, self._printed.fileno()), (2, 1)):

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from support.kernels import gone_within
 from support.pictures import drawn
 from support.replies import said
 
@@ -183,3 +184,16 @@ BPF_ARRAY(frame_bytes, u64, 1);
     reply = said(judge(find("3.1"), source))
     assert "differs IP ttl: 63, expected 64" in reply
     assert "chksum" not in reply, "it is what it was, and wrong only since the TTL is"
+
+
+def test_a_check_that_is_ended_leaves_no_compiler_behind():
+    doubled = "\n".join(f"#define D{n} D{n - 1} D{n - 1}" for n in range(1, 28))
+    source = f"#define D0 x ^= x << 3;\n{doubled}\nint closed(struct xdp_md *ctx)\n"
+    source += "{ unsigned long x = ctx->data; D27 return x & 1; }\n"
+    before = pids()
+    assert "no end after 1 s" in said(judge(find("1.1"), source, seconds=1))
+    assert gone_within(pids() - before, 2)
+
+
+def pids() -> set[int]:
+    return {int(name) for name in os.listdir("/proc") if name.isdigit()}

@@ -31,11 +31,8 @@ from .hashing import FIVE_TUPLE, MAPPED, Names
 from .service import RESET_ON_CLOSE, in_background, services
 
 OPENING, ALIVE, RESET, TIMED_OUT = "opening", "alive", "reset", "timed out"
-
 NOBODY = "nobody"  # where a connection is that no server ever answered
-
 LONG = 500  # connections for whose opening one may want to see a bar
-
 AT_ONCE = 100  # connections being opened at the same time
 
 

@@ -8,7 +8,6 @@ import os
 from .library import captured_stderr, lib
 
 FLAG_UPDATE_IF_NOEXIST = 1
-
 FLAG_MODE = {"generic": 2, "native": 4}
 
 

@@ -26,19 +26,12 @@ from ..errors import LabError
 from . import session
 
 CLONE_NEWNS = 0x00020000
-
 CLONE_NEWNET = 0x40000000
-
 MS_BIND = 4096
-
 MS_REC = 16384
-
 MS_PRIVATE = 1 << 18
-
 PR_SET_PDEATHSIG = 1
-
 SIOCSIFFLAGS = 0x8914
-
 IFF_UP = 1
 
 NETNS = Path("/run/netns")

@@ -9,7 +9,6 @@ from ..errors import LabError
 from .network import Network
 
 VIP = "198.51.100.10"
-
 VIP6 = "2001:db8:10::10"
 
 

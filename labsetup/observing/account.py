@@ -116,7 +116,6 @@ class _Tap:
 
 
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h
-
 # Classic BPF, linux/filter.h: load the packet type; if it is 4 (outgoing) take nothing, else all.
 INCOMING_ONLY = (0x20, 0, 0, 0xFFFFF004, 0x15, 0, 1, 4, 0x06, 0, 0, 0, 0x06, 0, 0, 1)
 

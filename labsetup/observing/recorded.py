@@ -146,9 +146,7 @@ def record(program: Program) -> Record:
 
 
 NOT_YET = 0xFFFFFFFF  # bpf/capture.c
-
 _HEADER = struct.Struct("=QIIII")
-
 _RING_PAGES = 256  # a CPU; a megabyte
 
 

@@ -35,7 +35,6 @@ __all__ = [
 # Where a packet does not say from whom and to whom: from the first host of two_hosts() to the
 # second, so that scapy looks up no route and asks nobody for an address.
 FIRST_MAC, SECOND_MAC = "02:00:00:00:01:00", "02:00:00:00:02:00"
-
 DEFAULTS: dict[type[Packet], dict[str, object]] = {
     Ether: {"src": FIRST_MAC, "dst": SECOND_MAC},
     ARP: {"hwsrc": FIRST_MAC, "psrc": "192.0.2.1", "pdst": "192.0.2.2"},

@@ -24,9 +24,7 @@ from ..network.network import SO_TIMESTAMPNS, Network
 from .craft import frame
 
 SO_RCVBUFFORCE = 33
-
 ROOM = 64 * 2**20  # bytes of frames for each interface, until they are read
-
 SOL_PACKET, PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 
 ETH_P_ALL = 3

@@ -6,19 +6,11 @@ Colours follow the theme of the page: JupyterLab's variables, with a fallback el
 from __future__ import annotations
 
 INK = "var(--jp-ui-font-color1, currentColor)"
-
 FAINT = "var(--jp-ui-font-color2, gray)"
-
 LINE = "var(--jp-border-color1, #9e9e9e)"
-
 CODE = "var(--jp-code-font-family, monospace)"
-
 CODE_SIZE = "var(--jp-code-font-size, 13px)"
-
 XDP = "#d17a00"  # an orange that stands out from both a white and a black page
-
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")  # Okabe and Ito, colour-blind safe
-
 MARKS = ("o", "s", "^", "D", "v")
-
 SIGNS = "●■▲◆▼"  # the marks, in text

@@ -29,16 +29,12 @@ from .exercise import Exercise
 from .reply import Reply
 
 SECONDS = 20.0  # for one check; the longest with a network takes about three
-
 PRINTED = 300  # characters of what an answer prints are shown
-
 SOURCE = "answer.py"  # what Python that is no file is called
 
 
 ENDLESS = "Is there a loop that never ends, or one of very many turns? What brings it to its end?"
-
 RAISED = "Call it yourself, in a cell, with a small example, and print what stands in that line."
-
 CALLED = "Does it take what the starter's takes, and return what the text asks for?"
 
 

@@ -198,7 +198,8 @@ def _work(parent: Parent, text: str, function: str, kind: int, tell: bool) -> No
     found: dict[str, Any] = {
         "trouble": "",
         "function": function,
-        "instructions": _instructions(bpf, name, files).hex(),
+        # The place of a map stands where this process's descriptor of it stood.
+        "instructions": with_maps(bpf.dump_func(name), files.index).hex(),
         "maps": [asdict(_plan(bpf.module, number)) for number in numbers],
         "licence": lib.bpf_module_license(bpf.module).decode(),
     }
@@ -216,9 +217,3 @@ def _plan(module: int, number: int) -> MapPlan:
         entries=lib.bpf_table_max_entries_id(module, number),
         flags=lib.bpf_table_flags_id(module, number),
     )
-
-
-def _instructions(bpf: BPF, function: bytes, files: Sequence[int]) -> bytes:
-    """A function's code, with the place of a map where this process's descriptor of it stood."""
-    raw = bpf.dump_func(function)
-    return with_maps(raw, files.index)

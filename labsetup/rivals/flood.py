@@ -13,9 +13,7 @@ from ..programs.program import Program
 from .ways import PORT
 
 HEADERS = 42  # of a template of bpf/flood.c
-
 AT_ONCE = 200_000  # live frames in one call, so that it is over in a second
-
 FLOWS = 64 * 64
 
 

@@ -26,7 +26,6 @@ from labsetup.practice.museum import Failure, Hall
 from labsetup.programs.sources import SOURCES
 
 KEY = (2024, 204)
-
 PER_PACKET = ("hash(&flow, &config->key)", "bpf_get_prandom_u32()")
 
 
