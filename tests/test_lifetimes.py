@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from support.host import on_host
 from support.kernels import Kernel
 
 from labsetup import ICMP, IP, Ether, Peers, Program, no_balancer, two_hosts
@@ -87,6 +88,12 @@ def test_a_program_is_loaded_once_more_without_a_compiler(compiles):
     assert (program["icmp_packets"][0].sum, again["icmp_packets"][0].sum) == (3, 1)
     assert again.id != program.id
     assert repr(again) == repr(program)
+    dumped = [
+        on_host("bpftool", "map", "dump", "id", str(one["icmp_packets"].id)).stdout
+        for one in (program, again)
+    ]
+    assert '"value": 1' in dumped[1], "bpftool knows the types"
+    assert dumped[0].splitlines()[:2] == dumped[1].splitlines()[:2]
 
 
 def test_peers_are_compiled_once(compiles):

@@ -4,22 +4,55 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from .library import lib
 
 
-def map_id(fd: int) -> int:
-    """A map's id, by which bpftool finds it."""
-    info = (ctypes.c_uint32 * 32)()  # struct bpf_map_info begins with type and id
+class MapTypes(NamedTuple):
+    """The kernel's numbers for the types of a map's keys and values, and for the BTF that has them.
+
+    By them bpftool shows fields by their names.  All are 0 where a map came without.
+    """
+
+    btf: int
+    key: int
+    value: int
+
+
+class _MapAttributes(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        *((name, ctypes.c_uint32) for name in ("kind", "flags", "key_size", "value_size")),
+        *((name, ctypes.c_uint32) for name in ("entries", "numa_node", "btf_fd")),
+        *((name, ctypes.c_uint32) for name in ("key_type", "value_type", "interface", "inner")),
+    ]
+
+
+def _info(fd: int) -> Sequence[int]:
+    """What the kernel says of a map: struct bpf_map_info, in units of 32 bits."""
+    info = (ctypes.c_uint32 * 32)()
     size = ctypes.c_uint32(ctypes.sizeof(info))
     if lib.bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size)) != 0:
         raise OSError(ctypes.get_errno(), "bpf_obj_get_info_by_fd")
-    return info[1]
+    return list(info)
 
 
-def create_map(kind: int, name: str, sizes: tuple[int, int], entries: int, flags: int) -> int:
+def map_id(fd: int) -> int:
+    """A map's id, by which bpftool finds it."""
+    return _info(fd)[1]
+
+
+def types_of(fd: int) -> MapTypes:
+    """The types of a map's keys and values."""
+    return MapTypes(*_info(fd)[16:19])
+
+
+def create_map(
+    kind: int, name: str, sizes: tuple[int, int], entries: int, flags: int, types: MapTypes
+) -> int:
     """Make a map, and return its descriptor.
 
     Args:
@@ -28,13 +61,24 @@ def create_map(kind: int, name: str, sizes: tuple[int, int], entries: int, flags
         sizes: bytes of a key, and of a value.
         entries: how many it has room for.
         flags: as the C asks for them.
+        types: those of its keys and values; without them, if their BTF is gone.
 
     Raises:
         OSError: with the kernel's error number.
     """
-    fd = lib.bcc_create_map(kind, name.encode()[:15], *sizes, entries, flags)
+    attributes = _MapAttributes(name.encode()[:15], kind, flags, *sizes, entries)
+    btf = lib.bpf_btf_get_fd_by_id(ctypes.c_uint32(types.btf)) if types.btf else -1
+    if btf >= 0:
+        attributes.btf_fd = btf
+        attributes.key_type, attributes.value_type = types.key, types.value
+    try:
+        fd = lib.bcc_create_map_xattr(ctypes.byref(attributes), ctypes.c_bool(True))
+        error = ctypes.get_errno()
+    finally:
+        if btf >= 0:
+            os.close(btf)
     if fd < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        raise OSError(error, os.strerror(error))
     return int(fd)
 
 

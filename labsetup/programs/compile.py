@@ -18,6 +18,7 @@ from bcc import BPF
 from ..apart import Child, Message, Parent
 from ..errors import LabError
 from ..libbpf.library import lib
+from ..libbpf.maps import MapTypes, types_of
 from ..libbpf.programs import PROG_TYPE_XDP, function_names, with_maps
 from .explain.clang import WARNINGS
 from .explain.listing import TELL_ALL
@@ -39,6 +40,7 @@ class MapPlan:
     leaf_size: int
     entries: int
     flags: int
+    types: MapTypes
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def _verified(message: Message) -> Verified:
     built = Built(
         found["function"],
         bytes.fromhex(found["instructions"]),
-        tuple(MapPlan(**plan) for plan in found["maps"]),
+        tuple(MapPlan(**plan | {"types": MapTypes(*plan["types"])}) for plan in found["maps"]),
         found["licence"].encode(),
     )
     return Verified(message.files, built)
@@ -216,4 +218,5 @@ def _plan(module: int, number: int) -> MapPlan:
         leaf_size=lib.bpf_table_leaf_size_id(module, number),
         entries=lib.bpf_table_max_entries_id(module, number),
         flags=lib.bpf_table_flags_id(module, number),
+        types=types_of(lib.bpf_table_fd_id(module, number)),
     )

@@ -43,7 +43,8 @@ def load(built: Built) -> Loaded:
     try:
         for plan in built.maps:
             sizes = plan.key_size, plan.leaf_size
-            files.append(create_map(plan.kind, plan.name, sizes, plan.entries, plan.flags))
+            known = plan.entries, plan.flags, plan.types
+            files.append(create_map(plan.kind, plan.name, sizes, *known))
         code = with_maps(built.instructions, files.__getitem__)
         return Loaded([load_xdp(built.function, code, built.licence), *files])
     except OSError as error:
