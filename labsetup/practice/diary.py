@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import pwd
@@ -12,6 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TRIED, DONE = "tried", "done"
+
+# Whatever a file raises that is not as the lab writes it.
+UNREADABLE = ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError
 
 
 def _owner() -> pwd.struct_passwd | None:
@@ -42,14 +46,19 @@ class Diary:
         self._exercises: dict[str, dict[str, object]] = {}
         try:
             kept = json.loads(path.read_text())["exercises"]
-            self._exercises = {
-                str(n): {"state": e["state"], "hints": int(e["hints"])} for n, e in kept.items()
-            }
+            self._exercises = {str(n): _understood(e) for n, e in kept.items()}
         except FileNotFoundError:
             pass
         except OSError as error:
             self.notice = f"your progress cannot be read from {path}: {error.strerror}"
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ):
             aside = _unused(path)
             with contextlib.suppress(OSError):
                 path.rename(aside)
@@ -76,8 +85,13 @@ class Diary:
             diary.notice = diary.notice or failed
             yield diary
             if not failed and json.dumps(diary._exercises) != diary._before:
-                with contextlib.suppress(OSError):  # a full disk must not stop a lesson
+                try:
                     diary._write()
+                except OSError as error:  # a full disk must not stop a lesson
+                    say(
+                        f"your progress could not be written to {path}: {error.strerror}; mend "
+                        "that, and check the exercise again"
+                    )
 
     def _write(self) -> None:
         """All or nothing: a new file takes the old one's place."""
@@ -130,9 +144,16 @@ def _make_folder(folder: Path) -> None:
 
 
 def _unused(path: Path) -> Path:
-    numbers = range(1, 1000)
-    names = (path.with_name(f"progress.unreadable-{number}.json") for number in numbers)
+    names = (path.with_name(f"progress.unreadable-{number}.json") for number in itertools.count(1))
     return next(name for name in names if not name.exists())
+
+
+def _understood(kept: dict[str, object]) -> dict[str, object]:
+    """What the file has of one exercise, if it is as the lab writes it."""
+    state, hints = kept["state"], kept["hints"]
+    if state not in ("", TRIED, DONE) or not isinstance(hints, int):
+        raise ValueError
+    return {"state": state, "hints": hints}
 
 
 def say(notice: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import LabError
 from . import exercise as exercises
 from .diary import DONE, TRIED, Diary, say
 from .exercise import LESSONS
@@ -40,12 +41,21 @@ class Progress:
         )
 
 
-def progress(clear: bool = False) -> Progress:
+def progress(*unknown: object, clear: bool = False) -> Progress:
     """How far you are in the exercises of all notebooks.
 
     Args:
+        unknown: nothing stands here, lest a slip of the hand forgets it all.
         clear: forget it all, and begin anew.
+
+    Raises:
+        LabError: when something does stand there.
     """
+    if unknown:
+        raise LabError(
+            f"progress() shows all lessons and takes no {unknown[0]!r}; to forget what you have "
+            "done, type progress(clear=True)"
+        )
     with Diary.changing() as kept:
         if clear:
             kept.clear()
