@@ -23,7 +23,9 @@ from labsetup import (
     services,
     table,
 )
+from labsetup.libbpf.runs import run_frame
 from labsetup.packets.craft import IP, TCP, Ether
+from labsetup.programs.run import VERDICTS
 
 KEY = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
 ALL = ["s1", "s2", "s3", "s4", "s5"]
@@ -163,6 +165,33 @@ def test_a_dead_link_is_noticed_in_time(net):
             assert not any(t.timed_out for t in connections.tallies)
         finally:
             net.s2.run("ip link set eth0 up")
+
+
+def test_a_server_that_goes_or_comes_leaves_no_packet_to_the_balancer(net):
+    """With its address blanked too soon, lb's own stack answered some SYNs with a reset."""
+    lb = Balancer(net, "lb_table", KEY)
+    flows = random_flows(500, clients="203.0.113.0/24")
+    frames = segments(flows, net.client.eth0, net.lb.eth0)
+    ended = threading.Event()
+
+    def change():
+        while not ended.is_set():
+            lb.gone = {"s3"}
+            lb.use(*REST)
+            lb.gone = set()
+            lb.use(*ALL)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        verdicts = {run_frame(lb.program.fd, frame)[0] for _ in range(60) for frame in frames}
+    finally:
+        ended.set()
+        changing.join()
+    assert {VERDICTS[number] for number in verdicts} == {"XDP_TX"}
+    lb.gone = {"s3"}
+    lb.use(*REST)
+    assert lb.program["servers"][2]["mac"] == bytes(6)
 
 
 def _until(true, limit: float) -> None:

@@ -100,10 +100,15 @@ class Balancer:
         self.program["settings"][0] = self._settings | {"servers": len(self.servers)}
 
     def _swap(self) -> None:
-        """Fill the table that is not in use, then put it in the place of the other."""
+        """Fill the table that is not in use, then put it in the place of the other.
+
+        Who comes is written before that, and who is gone is blanked after it: a row of the table
+        in use never names a place without a server.
+        """
+        servers = self.program["servers"]
         for name, place in self._places.items():  # a server keeps its place when it is out of use
-            nobody = {"mac": bytes(6)} if name in self.gone else {}
-            self.program["servers"][place] = self._server(name) | nobody
+            if name not in self.gone:
+                servers[place] = self._server(name)
         self.program["settings"][0] = self._settings
         unused = 1 - self.program["active"][0]
         now = self._owners()
@@ -118,6 +123,8 @@ class Balancer:
             self.program["tables"][unused] = {"rows": now}
         self._rows = now
         self.program["active"][0] = unused
+        for name in self.gone & self._places.keys():
+            servers[self._places[name]] = self._server(name) | {"mac": bytes(6)}
 
     def _server(self, name: str) -> dict[str, object]:
         return {"seed": int(seed_of(name)), "mac": self.net.hosts[name].first.packed_mac}
