@@ -123,15 +123,6 @@ def test_threads_may_compile_at_the_same_time():
         assert list(threads.map(made, range(8))) == [1] * 8
 
 
-def test_a_name_of_a_probe_is_attached_nowhere():
-    """BCC attaches such functions by itself; here only what was asked for is loaded."""
-    source = """
-RAW_TRACEPOINT_PROBE(sys_enter) { return 0; }
-int mine(struct xdp_md *ctx) { return XDP_PASS; }
-"""
-    assert Program("mine", source).run(PING).verdict == "XDP_PASS"
-
-
 def test_a_compiler_that_takes_too_long_is_stopped(monkeypatch):
     monkeypatch.setattr(compiling, "COMPILING", 0.01)
     with pytest.raises(Exception, match=r"clang was stopped after 0.01 s over slow"):

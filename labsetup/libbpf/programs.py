@@ -106,6 +106,7 @@ def function_names(module: int) -> list[str]:
 INSTRUCTION = struct.Struct("=BBhi")
 
 LOAD_64, PSEUDO_MAP_FD = 0x18, 1
+CALL = 0x85
 
 
 def with_maps(code: bytes, other: Callable[[int], int]) -> bytes:
@@ -117,3 +118,9 @@ def with_maps(code: bytes, other: Callable[[int], int]) -> bytes:
         if opcode == LOAD_64 and source == PSEUDO_MAP_FD:
             INSTRUCTION.pack_into(made, at, opcode, registers, offset, other(number))
     return bytes(made)
+
+
+def helpers_of(code: bytes) -> set[int]:
+    """The kernel's functions that a program's code calls, by their number in linux/bpf.h."""
+    steps = INSTRUCTION.iter_unpack(code)
+    return {number for opcode, registers, _, number in steps if opcode == CALL and registers == 0}

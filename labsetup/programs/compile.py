@@ -19,7 +19,7 @@ from ..apart import Child, Message, Parent
 from ..errors import LabError
 from ..libbpf.library import lib
 from ..libbpf.maps import MapTypes, types_of
-from ..libbpf.programs import PROG_TYPE_XDP, function_names, with_maps
+from ..libbpf.programs import PROG_TYPE_XDP, function_names, helpers_of, with_maps
 from .explain.clang import WARNINGS
 from .explain.listing import TELL_ALL
 from .sources import HEADERS, SOURCES
@@ -67,12 +67,14 @@ class Compiled:
     Attributes:
         told: what clang and BCC printed.
         functions: those that the kernel could be given; None where C did not compile.
+        helpers: the kernel's functions that the program calls, by number.
         trouble: what BCC raised, if it did.
         ended: whether the process that compiled was ended by it.
     """
 
     told: str
     functions: Sequence[str] | None
+    helpers: Sequence[int] = ()
     trouble: str = ""
     ended: bool = False
 
@@ -143,7 +145,7 @@ class Compilation:
         if message is None:
             return Compiled(self._child.printed(), None, ended=True)
         found = json.loads(message.text)
-        return Compiled(message.printed, found["functions"], found["trouble"])
+        return Compiled(message.printed, **found)
 
     def verified(self) -> Verified:
         """Wait for the verifier."""
@@ -186,10 +188,11 @@ def _work(parent: Parent, text: str, function: str, kind: int, tell: bool) -> No
         parent.tell(json.dumps({"functions": None, "trouble": str(error)}))
         return
     functions = function_names(bpf.module)
-    parent.tell(json.dumps({"functions": functions, "trouble": ""}))
+    name = function.encode()
+    helpers = helpers_of(bpf.dump_func(name)) if function in functions else ()
+    parent.tell(json.dumps({"functions": functions, "helpers": list(helpers)}))
     if function not in functions:
         return
-    name = function.encode()
     try:
         loaded = bpf.load_func(name, kind)
     except Exception as error:
