@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 LENGTHS = struct.Struct("=QQ")  # of what was printed so far, and of the message
 PR_SET_PDEATHSIG = 1
+MOST_BYTES = 64 * 2**20  # of a message; the largest program with all that clang says is far smaller
 MOST_FILES = 250  # in one message; the kernel's SCM_MAX_FD is 253
 
 
@@ -34,6 +35,10 @@ class Message(NamedTuple):
     text: str
     files: list[int]
     printed: str
+
+
+class Garbled(Exception):
+    """What came from a child is no message: something else wrote to its socket."""
 
 
 class Parent:
@@ -56,11 +61,12 @@ class Child:
     Use it as a context manager.
     """
 
-    def __init__(self, work: Callable[[Parent], None]) -> None:
+    def __init__(self, work: Callable[[Parent], None], inherits: bool = True) -> None:
         """Fork.
 
         Args:
             work: what the child does; when it returns or raises, the child is over.
+            inherits: whether the files that are open here are open in the child as well.
         """
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115
         self._read = 0  # bytes of that
@@ -71,6 +77,8 @@ class Child:
         if self.pid == 0:
             with contextlib.suppress(BaseException):
                 self._begin()
+                if not inherits:
+                    _close_all_but(childs_end.fileno())
                 work(Parent(childs_end))
             os._exit(0)
         childs_end.close()
@@ -93,12 +101,15 @@ class Child:
 
         Raises:
             TimeoutError: when it has not come by then.
+            Garbled: when something else has come.
         """
         end = time.monotonic() + seconds
         head, files = self._receive(LENGTHS.size, end)
         if len(head) < LENGTHS.size:
             return None
         printed, length = LENGTHS.unpack(head)
+        if length > MOST_BYTES or printed > os.fstat(self._printed.fileno()).st_size:
+            raise Garbled
         body, _ = self._receive(length, end)
         return Message(body.decode(errors="replace"), files, self.printed(printed))
 
@@ -140,3 +151,11 @@ class Child:
         os.waitpid(self.pid, 0)
         self._end.close()
         self._printed.close()
+
+
+def _close_all_but(kept: int) -> None:
+    """Leave nothing open but the standard streams and one file."""
+    for file in map(int, os.listdir("/proc/self/fd")):
+        if file > 2 and file != kept:
+            with contextlib.suppress(OSError):  # the folder itself was open, too
+                os.close(file)

@@ -10,6 +10,7 @@ import pytest
 from support.host import LAB, on_host
 
 from labsetup.practice.exercise import every, find
+from labsetup.practice.judge import judge
 
 
 @pytest.mark.alone
@@ -88,3 +89,72 @@ def test_a_folder_of_submissions(tmp_path):
     ]
     assert "512 bytes" in rows[2]["message"]
     assert "ended the process" in rows[4]["message"]
+
+
+JUNK = """import os, sys
+for file in range(3, 200):
+    try:
+        os.write(file, b"junk" * 100)
+    except OSError:
+        pass
+def packets(counters):
+    return 0
+"""
+UNPRINTABLE = """class Odd(Exception):
+    def __str__(self):
+        return "\\udcff"
+def packets(counters):
+    raise Odd
+"""
+FORGED = """import os, json, struct
+reply = json.dumps({"exercise": "3.2", "title": "x", "ok": "yes", "rows": [], "differs": [],
+                    "think": ""}).encode()
+for file in range(3, 200):
+    try:
+        os.write(file, struct.pack("=QQ", 0, len(reply)) + reply)
+    except OSError:
+        pass
+def packets(counters):
+    return 0
+"""
+HUGE = """import os, struct
+for file in range(3, 200):
+    try:
+        os.write(file, struct.pack("=QQ", 0, 2**60))
+    except OSError:
+        pass
+def packets(counters):
+    return 0
+"""
+
+
+def test_answers_that_disturb_their_check_are_marked_and_the_next_as_well(tmp_path):
+    mischief = {"ada": JUNK, "bob": UNPRINTABLE, "cyd": FORGED, "dan": HUGE}
+    for student, text in mischief.items():
+        path = tmp_path / "class" / student / "3.2.py"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    good = tmp_path / "class" / "eve" / "3.2.py"
+    good.parent.mkdir()
+    good.write_text(find("3.2").solution)
+    table = tmp_path / "out.csv"
+    said = on_host(LAB, "check", "--all", tmp_path / "class", "--csv", table)
+    assert "Traceback" not in said.stderr
+    assert "1 of 5 right" in said.stdout
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["student"], row["ok"]) for row in rows] == [
+        *((student, "False") for student in mischief),
+        ("eve", "True"),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1", "utf-8"])
+def test_an_answer_in_any_common_encoding(encoding, tmp_path):
+    path = tmp_path / "1.1.c"
+    text = f"/* für alle */\n{find('1.1').solution}".replace("\n", "\r\n")
+    path.write_bytes(text.encode(encoding))
+    assert judge(find("1.1"), path).ok
+    python = tmp_path / "3.2.py"
+    python.write_bytes(f"# für alle\n{find('3.2').solution}".encode(encoding))
+    assert judge(find("3.2"), python).ok

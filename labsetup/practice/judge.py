@@ -17,19 +17,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..apart import Child, Parent
+from ..apart import Child, Garbled, Parent
 from ..errors import LabError
 from ..network import sandbox
 from ..network.session import current
 from ..packets.fields import Field
 from ..programs.explain.clang import is_telling
 from ..programs.program import Program
+from ..programs.sources import read
 from .checking import Wrong
 from .exercise import Exercise
 from .reply import Reply
 
 SECONDS = 20.0  # for one check; the longest with a network takes about three
 PRINTED = 300  # characters of what an answer prints are shown
+DISTURBED = "it wrote to where its check speaks; an answer only answers"
 SOURCE = "answer.py"  # what Python that is no file is called
 
 
@@ -52,12 +54,21 @@ def judge(exercise: Exercise, answer: Any, seconds: float = SECONDS) -> Reply:
         answer: C or Python source, the path of a file with it, a Program, or a function.
         seconds: after which it is ended.
     """
-    with Child(lambda parent: _try(parent, exercise, answer)) as child:
+    # A notebook's function may use what the notebook has open; a stranger's answer has nothing.
+    child = Child(lambda parent: _try(parent, exercise, answer), inherits=callable(answer))
+    with child:
         try:
             message = child.listen(seconds)
         except TimeoutError:
             return _ended(exercise, f"no end after {seconds:g} s", ENDLESS)
-    return _ended(exercise) if message is None else Reply.from_json(message.text)
+        except Garbled:
+            return _ended(exercise, DISTURBED)
+    if message is None:
+        return _ended(exercise)
+    try:
+        return Reply.from_json(message.text)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return _ended(exercise, DISTURBED)
 
 
 def _try(parent: Parent, exercise: Exercise, answer: Any) -> None:
@@ -138,7 +149,7 @@ def _made(exercise: Exercise, answer: Any) -> Any:
     if exercise.suffix == ".c":
         name, source = (answer, None) if is_path else (exercise.name, answer)
         return Program(name, source)
-    source = answer.read_text() if is_path else answer
+    source = read(answer) if is_path else answer
     file = str(answer) if is_path else SOURCE
     linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # for _line
     names: dict[str, Any] = {"check": lambda *_: None, "__name__": "answer"}

@@ -60,7 +60,8 @@ class Reply:
     @classmethod
     def from_json(cls, text: str) -> Reply:
         """The same, as it came from there."""
-        kept = json.loads(text)
+        # What an answer raises may hold halves of characters, which nobody can print.
+        kept = json.loads(json.dumps(json.loads(text), ensure_ascii=False).encode(errors="replace"))
         return cls(
             exercise=str(kept["exercise"]),
             title=str(kept["title"]),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,20 +61,40 @@ def find(folder: Path) -> list[Submission]:
 
 
 def mark(submissions: Sequence[Submission], table: Path | None) -> bool:
-    """Check them all, print a line each, and write a table; True when all are right."""
-    rows = []
-    for one in submissions:
-        said = judge(one.exercise, one.path)
-        print(f"{one.student:20} {said.exercise:5} {'right' if said.ok else 'not yet'}", flush=True)
-        rows.append({"student": one.student, **as_dict(said)})
-    if table:
+    """Check them all, print a line each, and write a table; True when all are right.
+
+    A row is written as soon as its answer is judged: what comes later cannot lose it.
+
+    Args:
+        submissions: the answers.
+        table: where the rows go as CSV; None for nowhere.
+
+    Raises:
+        LabError: when the table cannot be written.
+    """
+    right = 0
+    with contextlib.ExitStack() as stack:
         try:
-            with table.open("w", newline="") as file:
-                writer = csv.DictWriter(file, ["student", "exercise", "ok", "message", "hint"])
-                writer.writeheader()
-                writer.writerows(rows)
+            file = stack.enter_context(table.open("w", newline="")) if table else io.StringIO()
+            writer = csv.DictWriter(file, ["student", "exercise", "ok", "message", "hint"])
+            writer.writeheader()
+            for one in submissions:
+                said = _judged(one)
+                right += said.ok
+                state = "right" if said.ok else "not yet"
+                print(f"{one.student:20} {said.exercise:5} {state}", flush=True)
+                writer.writerow({"student": one.student, **as_dict(said)})
+                file.flush()
         except OSError as error:
             raise LabError(f"{table} cannot be written: {error.strerror}") from None
-    right = sum(bool(row["ok"]) for row in rows)
-    print(f"{right} of {len(rows)} right")
-    return right == len(rows)
+    print(f"{right} of {len(submissions)} right")
+    return right == len(submissions)
+
+
+def _judged(one: Submission) -> Reply:
+    """What the check says; whatever an answer does to it, the next one's turn comes."""
+    try:
+        return judge(one.exercise, one.path)
+    except Exception as error:
+        said = f"its check broke off: {type(error).__name__}: {error}"
+        return Reply(one.exercise.id, one.exercise.title, False, (("happened", said),))

@@ -65,7 +65,7 @@ class Program:
         else:
             self.path = None if source is not None else sources.find(name)
             self.name = Path(name).stem
-            self.source = self.path.read_text() if self.path else str(source)
+            self.source = sources.read(self.path) if self.path else str(source)
         if isinstance(name, Program) and name.captures == capture:
             self._built, self.warnings = name._built, name.warnings
             self._loaded = load(self._built)

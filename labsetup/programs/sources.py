@@ -36,6 +36,15 @@ def find(name: str | Path) -> Path:
     raise LabError(f"bpf/ has no program {name!r}; it has: {has}")
 
 
+def read(path: Path) -> str:
+    """A file's text: UTF-8, with a byte-order mark or without, or else Latin-1."""
+    raw = path.read_bytes()
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1").replace("\r\n", "\n")
+
+
 def entry_of(name: str, source: str) -> str:
     """The function that is the program: the only one that takes a ctx, or the one called *name*.
 
