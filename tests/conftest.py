@@ -7,7 +7,9 @@ import signal
 import tempfile
 
 import pytest
+from coverage import Coverage
 from support.host import host_state
+from support.measuring import let_kernels_end
 
 # Not the reader's own: for these tests, and for the notebooks that they run.
 _STATE = tempfile.TemporaryDirectory(prefix="xdp-lab-")
@@ -25,6 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _sandbox():
     from labsetup.network import sandbox
 
+    if Coverage.current():
+        let_kernels_end()
     before = host_state()
     sandbox.enter()
     yield
