@@ -16,9 +16,10 @@ from ipaddress import ip_address
 import pytest
 from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6ExtHdrDestOpt
 from support import models_peers as peers
+from support.corpus import balancer_corpus
 from support.models import PASS
 from support.models_balance import VIP, VIP6, Flow, flow_of
-from test_differential import NUMBER, SEEDS, balancer_corpus, cuts, mutants
+from support.mutants import NUMBER, SEEDS, cuts, mutants
 
 from labsetup import (
     ICMP,
