@@ -86,9 +86,8 @@ def test_packet(tmp_path):
     read_back = subprocess.run(["tcpdump", "-nr", out], capture_output=True, text=True, check=True)
     assert "ICMP echo request" in read_back.stdout
     plain = lab("packet", "drop_icmp", "--pcap", capture)
-    assert [line.split()[1] for line in plain.stdout.splitlines()] == [
-        "XDP_DROP", "XDP_PASS", "XDP_PASS",
-    ]  # fmt: skip
+    verdicts = [line.split()[1] for line in plain.stdout.splitlines()]
+    assert verdicts == ["XDP_DROP", "XDP_PASS", "XDP_PASS"]
     shown = lab("packet", "icmp_count", "--pcap", capture, "--map", "icmp_packets").stdout
     assert "icmp_packets\n  0: CPU" in shown
 

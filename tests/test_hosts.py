@@ -128,8 +128,11 @@ def test_a_capture_sees_both_ends_in_order(net):
         net.client.ping(net.server, count=1)
     icmp = [seen for seen in wire if ICMP in seen.packet]
     assert [(s.interface.host.name, s.sent) for s in icmp] == [
-        ("client", True), ("server", False), ("server", True), ("client", False),
-    ]  # fmt: skip
+        ("client", True),
+        ("server", False),
+        ("server", True),
+        ("client", False),
+    ]
 
 
 def test_tcpdump_loses_nothing_that_came_before_it_was_stopped(net):

@@ -66,11 +66,11 @@ def place_of(program: Program, packet) -> int | None:
 def packets_of(flows: np.ndarray, flags: str = "A") -> list[bytes]:
     """Frames of flows over IPv4 that random_flows() made."""
     whole = frame(Ether() / IP(dst=VIP) / TCP(flags=flags))
+    begin, between, end = whole[:26], whole[30:34], whole[38:]
     return [
-        whole[:26] + flow["source"][12:].tobytes() + whole[30:34] + flow["ports"].tobytes()
-        + whole[38:]
+        begin + flow["source"][12:].tobytes() + between + flow["ports"].tobytes() + end
         for flow in flows
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("way", ["modulo", "rendezvous", "table"])

@@ -42,7 +42,7 @@ from labsetup import (
     capture,
     send,
     services,
-)  # fmt: skip
+)
 from labsetup.balancing.peers import Peers
 from labsetup.packets.craft import frame
 
@@ -111,8 +111,8 @@ def test_new_connections_never_fail_while_the_servers_change(peers):
                 except OSError as error:
                     failed.append(error)
 
-    visitors = [threading.Thread(target=visit, args=(range(at, at + 5000),))
-                for at in (33_000, 38_000, 43_000)]  # fmt: skip
+    ports = [range(at, at + 5000) for at in (33_000, 38_000, 43_000)]
+    visitors = [threading.Thread(target=visit, args=(some,)) for some in ports]
     for one in visitors:
         one.start()
     changes, patience = 0, time.monotonic() + 30
@@ -165,10 +165,11 @@ def test_handshakes_end_well_though_the_servers_change_within(peers, what, alway
         for step in steps:
             step(peers)
         with capture(client.eth0) as seen:
-            send(client.eth0, [
+            acks = [
                 packet(a, sport=p, flags="A", seq=10, ack=number + 1)
                 for (a, p), number in answers.items()
-            ])  # fmt: skip
+            ]
+            send(client.eth0, acks)
             limit = time.monotonic() + 3
             while _connections(net) < len(answers) and time.monotonic() < limit:
                 time.sleep(0.01)  # polls: the services' loop tells nobody

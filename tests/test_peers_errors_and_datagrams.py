@@ -24,7 +24,7 @@ from labsetup import (
     VIP6,
     Connections,
     capture,
-)  # fmt: skip
+)
 from labsetup.balancing import hashing
 
 LARGE = 6000  # bytes, more than fit into a packet

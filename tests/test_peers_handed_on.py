@@ -37,7 +37,7 @@ from labsetup import (
     IPv6,
     libbpf,
     send,
-)  # fmt: skip
+)
 from labsetup.balancing.balancer import NOBODY, ROWS
 from labsetup.balancing.peers import Peers
 from labsetup.packets.craft import frame

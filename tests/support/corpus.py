@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import chain
+from operator import truediv
 
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import IPOption_Router_Alert, IPOption_SSRR
@@ -44,11 +46,9 @@ def _extensions(kind: int):
         "later fragment": IPv6ExtHdrFragment(offset=8, id=1),
         "authentication": AH(nh=kind, spi=1, seq=1, icv=b"\x5a" * 12, payloadlen=4),
         "several": IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt() / route / IPv6ExtHdrFragment(),
-        "six": IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt()
-        / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt(),
-        "seven": IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt()
-        / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt(),
-    }  # fmt: skip
+        "six": reduce(truediv, [IPv6ExtHdrHopByHop(), *[IPv6ExtHdrDestOpt()] * 5]),
+        "seven": reduce(truediv, [IPv6ExtHdrHopByHop(), *[IPv6ExtHdrDestOpt()] * 6]),
+    }
 
 
 def corpus() -> list[bytes]:
@@ -57,17 +57,17 @@ def corpus() -> list[bytes]:
     names = [".".join(label.decode() for label in labels) for labels in BLOCKED]
     names += [names[0].upper(), "ZEBRA.eXample", "example.org", "blocked.example.org", ""]
     names += ["x" * 63, ".".join(["long"] * 20), "@{.example", "`[.example", "blockec.example"]
-    data = [
-        ping / Raw(b"ping" * 12), ICMP(), ICMP(type=0), ICMP(type=13), ICMP(code=1),
-        *(_query(name) for name in names),
-        _query(names[0], qr=1), _query(names[0], rd=0, aa=1), UDP(dport=5353) / Raw(b"\0" * 30),
-        UDP(dport=53) / DNS(qd=[DNSQR(qname=names[0])] * 2), UDP(dport=53) / DNS(qd=[]),
-        _query(names[0]) / Raw(b"\0" * 8), TCP(dport=53) / Raw(b"\0" * 40), TCP(flags="S"),
-    ]  # fmt: skip
+    data = [ping / Raw(b"ping" * 12), ICMP(), ICMP(type=0), ICMP(type=13), ICMP(code=1)]
+    data += [_query(name) for name in names]
+    data += [_query(names[0], qr=1), _query(names[0], rd=0, aa=1)]
+    data += [UDP(dport=5353) / Raw(b"\0" * 30)]
+    data += [UDP(dport=53) / DNS(qd=[DNSQR(qname=names[0])] * 2), UDP(dport=53) / DNS(qd=[])]
+    data += [_query(names[0]) / Raw(b"\0" * 8)]
+    data += [TCP(dport=53) / Raw(b"\0" * 40), TCP(flags="S")]
     data6 = [ICMPv6EchoReply(), ICMPv6ND_NS(tgt="2001:db8::2"), _ping6(data=b"ping" * 12), _ping6()]
     data6 += [one for one in data if ICMP not in one]
-    addresses = [None, *NEXT_HOPS, "255.255.255.255", "127.0.0.1", "0.0.0.1", "240.1.1.1",
-                 "ff02::1", "::1", "::", "::ffff:198.51.100.1", "fe80::1"]  # fmt: skip
+    addresses = [None, *NEXT_HOPS, "255.255.255.255", "127.0.0.1", "0.0.0.1", "240.1.1.1"]
+    addresses += ["ff02::1", "::1", "::", "::ffff:198.51.100.1", "fe80::1"]
     options = [b"\x01\0\0\0", IPOption_Router_Alert(), IPOption_SSRR(routers=["192.0.2.9"])]
     tags = [Dot1Q(vlan=5), Dot1Q(vlan=5) / Dot1Q(vlan=6), Dot1Q() / Dot1Q() / Dot1Q()]
     outer = [Ether(), Ether(dst="ff:ff:ff:ff:ff:ff"), Ether(src="01:00:00:00:00:00")]
@@ -81,8 +81,8 @@ def corpus() -> list[bytes]:
             fields = {} if address is None else {way: address}
             other = {} if way == "dst" else {"dst": "198.51.100.1" if four else "2001:db8:5::1"}
             packets.append(Ether() / header(**(other | fields)) / load)
-    for header, load in ((ip, ping), (ip6, _ping6()), (ip, _query(names[0])),
-                         (ip6, _query(names[0])), (ip, TCP())):  # fmt: skip
+    behind = [(ip, ping), (ip6, _ping6()), (ip, _query(names[0])), (ip6, _query(names[0]))]
+    for header, load in (*behind, (ip, TCP())):
         packets += [Ether() / tag / header / load for tag in tags]
         packets += [ether / header / load for ether in outer]
         packets.append(Ether(type=0x88A8) / Dot1Q(vlan=5) / header / load)
@@ -124,12 +124,11 @@ def balancer_corpus() -> list[bytes]:
         version: (IP if version == 4 else IPv6)(src=client, dst=vip)
         for version, (client, vip) in ends.items()
     }
-    loads = [
-        *(TCP(sport=40000, dport=443, flags=flags) for flags in ("S", "SA", "A", "FA", "R", "SEC")),
-        TCP(sport=1, dport=2, flags=0), TCP(sport=40001, dport=443) / Raw(b"data" * 9),
-        UDP(sport=40000, dport=443) / Raw(b"quic" * 9), ICMP(id=7), ICMP(type=0), _ping6(),
-        Raw(b"\x9c\x40\1\xbb" * 5),
-    ]  # fmt: skip
+    some_flags = "S", "SA", "A", "FA", "R", "SEC"
+    loads = [TCP(sport=40000, dport=443, flags=flags) for flags in some_flags]
+    loads += [TCP(sport=1, dport=2, flags=0), TCP(sport=40001, dport=443) / Raw(b"data" * 9)]
+    loads += [UDP(sport=40000, dport=443) / Raw(b"quic" * 9)]
+    loads += [ICMP(id=7), ICMP(type=0), _ping6(), Raw(b"\x9c\x40\1\xbb" * 5)]
     packets = [Ether() / header / load for header in headers.values() for load in loads]
     ether = [Ether(dst="ff:ff:ff:ff:ff:ff"), Ether(dst="01:00:00:00:02:00"), Ether(type=0x800)]
     ether += [
@@ -175,8 +174,8 @@ def _errors(ends: dict[int, tuple[str, str]]) -> list[Ether]:
     too_big, too_big6 = ICMP(type=3, code=4, nexthopmtu=1280), ICMPv6DestUnreach(type=2)
 
     quotes = [bytes(back / one) for one in loads]
-    quotes += [bytes(IP(src=vip, dst=client, flags=f, frag=o) / load)
-               for f, o in (("MF", 0), ("", 9), ("MF", 9), ("DF", 0))]  # fmt: skip
+    parts = ("MF", 0), ("", 9), ("MF", 9), ("DF", 0)
+    quotes += [bytes(IP(src=vip, dst=client, flags=f, frag=o) / load) for f, o in parts]
     quotes += [bytes(IP(src=vip, dst=client, options=b"\1" * 4 * n) / load) for n in (1, 9, 10)]
     lies = [{"ihl": 4}, {"ihl": 15}, {"version": 6}, {"len": 9}]
     quotes += [bytes(IP(src=vip, dst=client, **lie) / load) for lie in lies]
@@ -198,14 +197,14 @@ def _errors(ends: dict[int, tuple[str, str]]) -> list[Ether]:
     packets += [
         outer6 / ICMPv6DestUnreach(type=kind) / Raw(quote6) for kind in (0, 1, 3, 4, 5, 128)
     ]
-    packets += [outer / too_big / Raw(one[:size])
-                for one in (quote, options) for size in range(len(one))]  # fmt: skip
+    for one in (quote, options):
+        packets += [outer / too_big / Raw(one[:size]) for size in range(len(one))]
     packets += [outer6 / too_big6 / Raw(quote6[:size]) for size in range(len(quote6))]
     packets += [Ether() / Dot1Q(vlan=5) / packet.payload for packet in packets[:12]]
     ways = [{"flags": "MF"}, {"frag": 9}, {"options": b"\x94\x04\0\0"}]
     packets += [Ether() / IP(src=router, dst=vip, **way) / too_big / Raw(quote) for way in ways]
-    packets += [Ether() / IPv6(src=router6, dst=vip6) / extension / too_big6 / Raw(quote6)
-                for extension in _extensions(58).values()]  # fmt: skip
+    for extension in _extensions(58).values():
+        packets.append(outer6 / extension / too_big6 / Raw(quote6))
     packets += [outer / too_big6 / Raw(quote6), outer6 / too_big / Raw(quote)]
     packets.append(Ether() / IP(src=router, dst=vip, proto=58) / too_big6 / Raw(quote))
     packets.append(Ether() / IPv6(src=router6, dst=vip6, nh=1) / too_big / Raw(quote6))

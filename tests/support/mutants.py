@@ -11,9 +11,9 @@ import secrets
 
 FIXED = 20240204
 NUMBER = int(os.environ.get("XDP_LAB_PACKETS", "200000"))
-SEEDS = [int(os.environ["XDP_LAB_SEED"])] if "XDP_LAB_SEED" in os.environ else [
-    FIXED, secrets.randbits(32),
-]  # fmt: skip
+SEEDS = [FIXED, secrets.randbits(32)]
+if "XDP_LAB_SEED" in os.environ:
+    SEEDS = [int(os.environ["XDP_LAB_SEED"])]
 
 # Values at which a field changes its meaning.
 TELLING = bytes.fromhex(
@@ -21,12 +21,11 @@ TELLING = bytes.fromhex(
     "7f 80 81 86 88 a8 a9 c0 dd e0 ef f0 f7 f8 fe ff"
 )
 
-TELLING_PAIRS = [
-    pair.to_bytes(2)
-    for pair in (0x0000, 0x0001, 0x0035, 0x00FF, 0x0100, 0x0800, 0x0806, 0x1FFF, 0x2000, 0x4000,
-                 0x8000, 0x8100, 0x86DD, 0x88A8, 0xC00C, 0xF7FE, 0xF7FF, 0xF800, 0xFEFF, 0xFF00,
-                 0xFFFE, 0xFFFF)
-]  # fmt: skip
+_PAIRS = bytes.fromhex(
+    "0000 0001 0035 00ff 0100 0800 0806 1fff 2000 4000 8000 8100 86dd 88a8 c00c f7fe f7ff f800"
+    "feff ff00 fffe ffff"
+)
+TELLING_PAIRS = [_PAIRS[at : at + 2] for at in range(0, len(_PAIRS), 2)]
 
 
 def cuts(frames: list[bytes]) -> list[bytes]:

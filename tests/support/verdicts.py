@@ -73,20 +73,32 @@ PACKETS = {
     "one byte short of an IPv4 header": frame(Ether() / IP(proto=1))[:33],
     "zeros": b"\0" * 64,
     "ones": b"\xff" * 64,
-}  # fmt: skip
+}
 
 ICMP_PACKETS = {
-    "ping", "echo reply", "large ping", "ping with IP options", "first fragment of a ping",
-    "later fragment of a ping", "IPv4 header and no more", "IP header that lies about its length",
-    "ping to far away", "ping to all hosts", "ping to everyone's MAC address",
-    "ping at the end of its life", "ping cut short, padded by Ethernet",
+    "ping",
+    "echo reply",
+    "large ping",
+    "ping with IP options",
+    "first fragment of a ping",
+    "later fragment of a ping",
+    "IPv4 header and no more",
+    "IP header that lies about its length",
+    "ping to far away",
+    "ping to all hosts",
+    "ping to everyone's MAC address",
+    "ping at the end of its life",
+    "ping cut short, padded by Ethernet",
     "error about a packet of the VIP",
-}  # fmt: skip
+}
 
 VIP_PACKETS = {
-    "TCP to the VIP", "TCP to the VIP, VLAN-tagged", "UDP to the VIP over IPv6",
-    "fragment to the VIP", "error about a packet of the VIP",
-}  # fmt: skip
+    "TCP to the VIP",
+    "TCP to the VIP, VLAN-tagged",
+    "UDP to the VIP over IPv6",
+    "fragment to the VIP",
+    "error about a packet of the VIP",
+}
 
 # Of each program: the verdict for the kinds named, and that for all others.
 VERDICTS = {
@@ -103,26 +115,51 @@ VERDICTS = {
     "mac_swap": (TX, set(PACKETS), PASS),
     # Whatever has room for its headers; tests/test_rivals.py looks at what it makes.
     "flood": (TX, {kind for kind, packet in PACKETS.items() if len(frame(packet)) >= 42}, PASS),
-    "echo_reply": (TX, {
-        "ping", "large ping", "ping to far away", "ping at the end of its life", "VLAN-tagged ping",
-        "ping with two tags", "ping over IPv6", "VLAN-tagged ping over IPv6",
-    }, PASS),
-    "redirect": (REDIRECT, {
-        "ping to far away", "ping cut short, padded by Ethernet", "TCP to far away",
-        "fragment to far away", "IPv6 to far away", "ping with a route over IPv6",
-    }, PASS),
-    "dns_block": (DROP, {
-        "blocked query", "blocked query with IP options", "blocked query, VLAN-tagged",
-        "blocked query's first fragment", "blocked query over IPv6",
-        "blocked query behind extensions",
-    }, PASS),
+    "echo_reply": (
+        TX,
+        {
+            "ping",
+            "large ping",
+            "ping to far away",
+            "ping at the end of its life",
+            "VLAN-tagged ping",
+            "ping with two tags",
+            "ping over IPv6",
+            "VLAN-tagged ping over IPv6",
+        },
+        PASS,
+    ),
+    "redirect": (
+        REDIRECT,
+        {
+            "ping to far away",
+            "ping cut short, padded by Ethernet",
+            "TCP to far away",
+            "fragment to far away",
+            "IPv6 to far away",
+            "ping with a route over IPv6",
+        },
+        PASS,
+    ),
+    "dns_block": (
+        DROP,
+        {
+            "blocked query",
+            "blocked query with IP options",
+            "blocked query, VLAN-tagged",
+            "blocked query's first fragment",
+            "blocked query over IPv6",
+            "blocked query behind extensions",
+        },
+        PASS,
+    ),
     **{
         f"lb_{way}": (TX, VIP_PACKETS, PASS)
         for way in ("random", "modulo", "xor", "rendezvous", "table", "memory")
     },
     "to_owner": (TX, VIP_PACKETS, PASS),
     "second_chance": (TX, VIP_PACKETS, PASS),
-}  # fmt: skip
+}
 
 NO_XDP = {"exceptions"}
 XDP_SOURCES = sorted(path for path in SOURCES.glob("*.c") if path.stem not in NO_XDP)
