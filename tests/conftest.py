@@ -16,8 +16,9 @@ from support.host import host_state
 from support.measuring import let_kernels_end
 
 if TYPE_CHECKING:
-    from labsetup import Network, Program
+    from labsetup import Program
     from labsetup.balancing.peers import Peers
+    from labsetup.network.network import Network
 
 # Not the reader's own: for these tests, and for the notebooks that they run.
 _STATE = tempfile.TemporaryDirectory(prefix="xdp-lab-")

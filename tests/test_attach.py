@@ -39,7 +39,8 @@ def test_native_and_generic_mode(net):
     assert net.client.ping(net.server, count=1, wait=0.2).received == 0
     program.attach(net.server.eth0)
     assert net.server.eth0.xdp[1] == "native"
-    assert net.client.eth0.xdp[0] == "xdp_pass"
+    helper = net.client.eth0.xdp
+    assert helper is not None and helper[0] == "xdp_pass"
     program.detach()
     assert net.server.eth0.xdp is None
     assert net.client.eth0.xdp is None

@@ -73,7 +73,7 @@ def test_doctor_without_root_says_so(monkeypatch):
 
 def test_packet(tmp_path):
     capture = tmp_path / "in.pcap"
-    wrpcap(str(capture), [frame(p) for p in (IP() / ICMP(), ARP(), IP() / TCP())])
+    wrpcap(str(capture), [Ether(frame(p)) for p in (IP() / ICMP(), ARP(), IP() / TCP())])
     out = tmp_path / "out.pcap"
     said = lab("packet", "icmp_count", "--pcap", capture, "--out", out, "--json")
     report = json.loads(said.stdout)

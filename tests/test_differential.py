@@ -95,9 +95,11 @@ def test_a_balancer_remembers_what_its_model_remembers(loaded, balancer_frames):
             if len(model.known) > 1500:  # the map forgets a little before it is full
                 model.known.clear()
                 program["flows"].clear()
-            place = model.known.get(flow := balance.flow_of(packet))
+            flow = balance.flow_of(packet)
+            place = model.known.get(flow) if flow else None
             _same(program.fd, packet, opinion := model(packet), seed)
-            kept += place is not None and opinion[0] == TX and model.owner(flow) != place
+            if flow and place is not None and opinion[0] == TX:
+                kept += model.owner(flow) != place
     print(f"\nlb_memory: {kept} packets by memory alone")
     assert kept > 0.005 * NUMBER
     balance.fill_servers(program)

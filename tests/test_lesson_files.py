@@ -103,7 +103,7 @@ def test_a_folder_that_is_not_as_it_should_be_is_said(no_arp, old, new, said):
 def test_a_check_without_a_function_is_said(no_arp):
     (no_arp / "check.py").write_text("checks = None\n")
     with pytest.raises(LabError, match="it has no function check"):
-        assert read(no_arp).check
+        _ = read(no_arp).check
 
 
 def test_places_are_in_the_order_of_the_file(no_arp):

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6PacketTooBig
+from scapy.packet import Packet
 from support.models import PASS, TX
 from support.peers import (
     ALL,
@@ -50,11 +51,13 @@ def _templates() -> list[tuple[int, bytes]]:
 
     The VIP's own addresses stay, and so do IPv4's header and its checksum: a bridge may look.
     """
-    made: list[tuple[int, Ether]] = []
+    made: list[tuple[int, Packet]] = []
     for number in range(1, 9):
         four = IP(src=f"{ELSEWHERE}.{number}", dst=VIP)
         six = IPv6(src=f"2001:db8:7::{number}", dst=VIP6)
-        loads = [TCP(dport=80, flags=f) for f in ("S", "SA", "A", "A", "PA", "FA", "R", "")]
+        loads: list[Packet] = [
+            TCP(dport=80, flags=f) for f in ("S", "SA", "A", "A", "PA", "FA", "R", "")
+        ]
         loads.append(UDP(dport=80))
         made += [(34, four / load) for load in loads] + [(38, four / ICMP())]
         made += [(54, six / load) for load in loads] + [(58, six / ICMPv6EchoRequest())]
@@ -131,7 +134,7 @@ def follow(peers: Peers, packets: Sequence[tuple[str, bytes]]) -> Counter[int]:
 
 N = len(ALL)
 # For each server the place that it believes in now and the one before; None: any, row by row.
-DISAGREEMENTS = {
+DISAGREEMENTS: dict[str, Sequence[tuple[int | None, int | None]]] = {
     "random": [(None, None)] * N,
     "ring": [((n + 1) % N, (n + 2) % N) for n in range(N)],
     "ring the other way": [((n - 1) % N, (n + 1) % N) for n in range(N)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from itertools import chain
 from operator import truediv
+from typing import Any
 
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import IPOption_Router_Alert, IPOption_SSRR
@@ -20,6 +21,7 @@ from scapy.layers.inet6 import (
     RouterAlert,
 )
 from scapy.layers.ipsec import AH
+from scapy.packet import Packet
 
 from labsetup import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 from labsetup.packets.craft import frame
@@ -27,15 +29,15 @@ from support import models_balance as balance
 from support.models import BLOCKED, NEXT_HOPS
 
 
-def _ping6(**fields):
+def _ping6(**fields: Any) -> Packet:
     return ICMPv6EchoRequest(id=0x1234, seq=1, **fields)
 
 
-def _query(name: str, **fields):
+def _query(name: str, **fields: Any) -> Packet:
     return UDP(sport=40000, dport=53) / DNS(id=7, qd=DNSQR(qname=name), **fields)
 
 
-def _extensions(kind: int):
+def _extensions(kind: int) -> dict[str, Packet]:
     route = IPv6ExtHdrRouting(addresses=["2001:db8::9"], segleft=0)
     return {
         "hop-by-hop": IPv6ExtHdrHopByHop(options=[RouterAlert()]),
@@ -57,7 +59,13 @@ def corpus() -> list[bytes]:
     names = [".".join(label.decode() for label in labels) for labels in BLOCKED]
     names += [names[0].upper(), "ZEBRA.eXample", "example.org", "blocked.example.org", ""]
     names += ["x" * 63, ".".join(["long"] * 20), "@{.example", "`[.example", "blockec.example"]
-    data = [ping / Raw(b"ping" * 12), ICMP(), ICMP(type=0), ICMP(type=13), ICMP(code=1)]
+    data: list[Packet] = [
+        ping / Raw(b"ping" * 12),
+        ICMP(),
+        ICMP(type=0),
+        ICMP(type=13),
+        ICMP(code=1),
+    ]
     data += [_query(name) for name in names]
     data += [_query(names[0], qr=1), _query(names[0], rd=0, aa=1)]
     data += [UDP(dport=5353) / Raw(b"\0" * 30)]
@@ -77,11 +85,16 @@ def corpus() -> list[bytes]:
     for address in addresses:
         for way in ("src", "dst"):
             four = address is None or ":" not in address
-            header, load = (IP, ping) if four else (IPv6, _ping6())
-            fields = {} if address is None else {way: address}
-            other = {} if way == "dst" else {"dst": "198.51.100.1" if four else "2001:db8:5::1"}
-            packets.append(Ether() / header(**(other | fields)) / load)
-    behind = [(ip, ping), (ip6, _ping6()), (ip, _query(names[0])), (ip6, _query(names[0]))]
+            fields: dict[str, Any] = {"dst": ip.dst if four else ip6.dst} if way == "src" else {}
+            if address is not None:
+                fields[way] = address
+            packets.append(Ether() / (IP(**fields) / ping if four else IPv6(**fields) / _ping6()))
+    behind: list[tuple[Packet, Packet]] = [
+        (ip, ping),
+        (ip6, _ping6()),
+        (ip, _query(names[0])),
+        (ip6, _query(names[0])),
+    ]
     for header, load in (*behind, (ip, TCP())):
         packets += [Ether() / tag / header / load for tag in tags]
         packets += [ether / header / load for ether in outer]
@@ -106,9 +119,9 @@ def corpus() -> list[bytes]:
     packets += [Ether() / ip / ping / Raw(b"odd" * 467), Ether() / ARP()]
     frames = [frame(packet) for packet in packets]
     for size in range(0, 1401, 7):
-        load = bytes(range(256)) * 6
-        frames.append(frame(Ether() / ip / ping / Raw(load[:size])))
-        frames.append(frame(Ether() / ip6 / _ping6(data=load[:size])))
+        text = (bytes(range(256)) * 6)[:size]
+        frames.append(frame(Ether() / ip / ping / Raw(text)))
+        frames.append(frame(Ether() / ip6 / _ping6(data=text)))
     frames += [one + bytes(18) for one in frames[:60]]  # padded, as Ethernet does
     frames += [bytes(64), b"\xff" * 64, b"\x08\0" * 32, b"\x81\0" * 32, b"\x86\xdd\x60\0" * 20]
     return [
@@ -125,11 +138,13 @@ def balancer_corpus() -> list[bytes]:
         for version, (client, vip) in ends.items()
     }
     some_flags = "S", "SA", "A", "FA", "R", "SEC"
-    loads = [TCP(sport=40000, dport=443, flags=flags) for flags in some_flags]
+    loads: list[Packet] = [TCP(sport=40000, dport=443, flags=flags) for flags in some_flags]
     loads += [TCP(sport=1, dport=2, flags=0), TCP(sport=40001, dport=443) / Raw(b"data" * 9)]
     loads += [UDP(sport=40000, dport=443) / Raw(b"quic" * 9)]
     loads += [ICMP(id=7), ICMP(type=0), _ping6(), Raw(b"\x9c\x40\1\xbb" * 5)]
-    packets = [Ether() / header / load for header in headers.values() for load in loads]
+    packets: list[Packet] = [
+        Ether() / header / load for header in headers.values() for load in loads
+    ]
     ether = [Ether(dst="ff:ff:ff:ff:ff:ff"), Ether(dst="01:00:00:00:02:00"), Ether(type=0x800)]
     ether += [
         Ether(dst=balance.MAC[:at] + "a" + balance.MAC[at + 1 :])
@@ -141,13 +156,19 @@ def balancer_corpus() -> list[bytes]:
             packets += [one / header / load for one in ether]
             packets += [Ether() / tag / header / load for tag in tags]
     four, six = headers.values()
-    fragments = [{"flags": "MF"}, {"frag": 9}, {"frag": 9, "flags": "MF"}, {"flags": "DF"}]
-    fragments.append({"options": b"\x94\x04\0\0"})
-    ways = [*fragments, *({"len": size} for size in (20, 22, 24, 27, 40)), {"ihl": 6}, {"tos": 8}]
-    for load in (TCP(sport=40000, dport=443, flags="S"), UDP(sport=40000, dport=443), ICMP()):
-        packets += [Ether() / IP(src=four.src, dst=four.dst, **way) / load for way in ways]
-        extensions = _extensions(6 if TCP in load else 17).values()
-        packets += [Ether() / six / extension / load for extension in extensions]
+    ways: list[dict[str, Any]] = [
+        {"flags": "MF"},
+        {"frag": 9},
+        {"frag": 9, "flags": "MF"},
+        {"flags": "DF"},
+    ]
+    ways.append({"options": b"\x94\x04\0\0"})
+    ways += [*({"len": size} for size in (20, 22, 24, 27, 40)), {"ihl": 6}, {"tos": 8}]
+    loads = [TCP(sport=40000, dport=443, flags="S"), UDP(sport=40000, dport=443), ICMP()]
+    for each in loads:
+        packets += [Ether() / IP(src=four.src, dst=four.dst, **way) / each for way in ways]
+        extensions = _extensions(6 if TCP in each else 17).values()
+        packets += [Ether() / six / extension / each for extension in extensions]
     for client in range(60):
         flow = TCP(sport=1024 + 977 * client, dport=80, flags="SA"[client % 2])
         packets.append(Ether() / IP(src=f"203.0.113.{client}", dst=balance.VIP) / flow)
@@ -163,7 +184,7 @@ def balancer_corpus() -> list[bytes]:
     return [*dict.fromkeys([*frames, *(one + b"\xa5" * 18 for one in frames)])]
 
 
-def _errors(ends: dict[int, tuple[str, str]]) -> list[Ether]:
+def _errors(ends: dict[int, tuple[str, str]]) -> list[Packet]:
     """Errors about packets from the VIP, quoted in every way, and about others."""
     router, router6 = "192.0.2.254", "2001:db8::fe"
     (client, vip), (client6, vip6) = ends[4], ends[6]
@@ -177,11 +198,11 @@ def _errors(ends: dict[int, tuple[str, str]]) -> list[Ether]:
     parts = ("MF", 0), ("", 9), ("MF", 9), ("DF", 0)
     quotes += [bytes(IP(src=vip, dst=client, flags=f, frag=o) / load) for f, o in parts]
     quotes += [bytes(IP(src=vip, dst=client, options=b"\1" * 4 * n) / load) for n in (1, 9, 10)]
-    lies = [{"ihl": 4}, {"ihl": 15}, {"version": 6}, {"len": 9}]
+    lies: list[dict[str, Any]] = [{"ihl": 4}, {"ihl": 15}, {"version": 6}, {"len": 9}]
     quotes += [bytes(IP(src=vip, dst=client, **lie) / load) for lie in lies]
     quotes += [bytes(IP(src=source, dst=client) / load) for source in (client, "198.51.100.11")]
     quotes += [bytes(back / too_big / back / load), bytes(back6 / load)]
-    packets = [outer / too_big / Raw(quote) for quote in quotes]
+    packets: list[Packet] = [outer / too_big / Raw(quote) for quote in quotes]
     quotes6 = [bytes(back6 / one) for one in loads]
     quotes6 += [bytes(back6 / extension / load) for extension in _extensions(6).values()]
     quotes6 += [bytes(IPv6(src=vip6, dst=client6, version=5) / load)]
@@ -201,7 +222,7 @@ def _errors(ends: dict[int, tuple[str, str]]) -> list[Ether]:
         packets += [outer / too_big / Raw(one[:size]) for size in range(len(one))]
     packets += [outer6 / too_big6 / Raw(quote6[:size]) for size in range(len(quote6))]
     packets += [Ether() / Dot1Q(vlan=5) / packet.payload for packet in packets[:12]]
-    ways = [{"flags": "MF"}, {"frag": 9}, {"options": b"\x94\x04\0\0"}]
+    ways: list[dict[str, Any]] = [{"flags": "MF"}, {"frag": 9}, {"options": b"\x94\x04\0\0"}]
     packets += [Ether() / IP(src=router, dst=vip, **way) / too_big / Raw(quote) for way in ways]
     for extension in _extensions(58).values():
         packets.append(outer6 / extension / too_big6 / Raw(quote6))
@@ -211,7 +232,7 @@ def _errors(ends: dict[int, tuple[str, str]]) -> list[Ether]:
     return packets
 
 
-def _every_checksum(packet, at: int) -> list[bytes]:
+def _every_checksum(packet: Packet, at: int) -> list[bytes]:
     """Right pings whose checksums are those at which a carry appears or a zero turns over."""
     whole = frame(Ether() / packet / Raw(b"\0\0"))
     found = []

@@ -35,4 +35,4 @@ def let_kernels_end() -> None:
     def gently(self: KernelManager, now: bool = False, restart: bool = False) -> Any:
         return shutdown(self, False, restart)
 
-    KernelManager.shutdown_kernel = gently  # type: ignore[method-assign]  # in tests only
+    KernelManager.shutdown_kernel = gently

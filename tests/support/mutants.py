@@ -43,7 +43,7 @@ def mutants(frames: list[bytes], seed: int, number: int) -> list[bytes]:
     chance = random.Random(seed)
     roll = chance.random
     small = [one for one in frames if len(one) < 200]
-    made = []
+    made: list[bytes] = []
     while len(made) < number:
         one = bytearray(chance.choice(small if roll() < 0.95 else frames))
         for _ in range(1 + int(roll() * 3)):

@@ -9,6 +9,7 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrHopByHop,
     IPv6ExtHdrRouting,
 )
+from scapy.packet import Packet
 
 from labsetup import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 from labsetup.packets.craft import frame
@@ -23,7 +24,7 @@ PING6 = ICMPv6EchoRequest(id=1)
 WAY6 = IPv6ExtHdrRouting(addresses=["2001:db8::9"])
 TOO_BIG = ICMP(type=3, code=4) / IP(src=VIP, dst="203.0.113.7") / TCP(sport=443, dport=40000)
 # What a wire may bring.
-PACKETS = {
+PACKETS: dict[str, Packet | bytes] = {
     "ping": Ether() / IP() / ICMP(),
     "echo reply": Ether() / IP() / ICMP(type=0),
     "large ping": Ether() / IP() / ICMP() / Raw(b"x" * 1400),
@@ -101,7 +102,7 @@ VIP_PACKETS = {
 }
 
 # Of each program: the verdict for the kinds named, and that for all others.
-VERDICTS = {
+VERDICTS: dict[str, tuple[str, set[str], str]] = {
     "xdp_pass": (PASS, set(), PASS),
     "xdp_drop": (DROP, set(), DROP),
     "xdp_aborted": (ABORTED, set(), ABORTED),
