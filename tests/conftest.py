@@ -27,6 +27,8 @@ os.environ["XDG_STATE_HOME"] = _STATE.name
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Notebooks cannot mark themselves: these compare what things cost."""
+    if Coverage.current():
+        let_kernels_end()
     for item in items:
         if item.path.name.startswith(("03-", "07-")):
             item.add_marker(pytest.mark.alone)
@@ -36,8 +38,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _sandbox() -> Iterator[None]:
     from labsetup.network import sandbox
 
-    if Coverage.current():
-        let_kernels_end()
     before = host_state()
     sandbox.enter()
     yield
