@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from coverage import Coverage
 from support.host import host_state
+from support.measuring import let_kernels_end
+
+if TYPE_CHECKING:
+    from labsetup import Program
+    from labsetup.balancing.peers import Peers
+    from labsetup.network.network import Network
 
 # Not the reader's own: for these tests, and for the notebooks that they run.
 _STATE = tempfile.TemporaryDirectory(prefix="xdp-lab-")
@@ -16,13 +27,15 @@ os.environ["XDG_STATE_HOME"] = _STATE.name
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Notebooks cannot mark themselves: these compare what things cost."""
+    if Coverage.current():
+        let_kernels_end()
     for item in items:
         if item.path.name.startswith(("03-", "07-")):
             item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _sandbox():
+def _sandbox() -> Iterator[None]:
     from labsetup.network import sandbox
 
     before = host_state()
@@ -32,7 +45,7 @@ def _sandbox():
 
 
 @pytest.fixture(scope="session")
-def loaded():
+def loaded() -> dict[str, Program]:
     """Every XDP program of bpf/ by name, its tables as models.py assumes them."""
     import ipaddress
 
@@ -45,12 +58,12 @@ def loaded():
     sources = [path for path in sorted(SOURCES.glob("*.c")) if "TRACEPOINT" not in path.read_text()]
     programs = {path.stem: Program(path.stem) for path in sources}
     for labels in BLOCKED:
-        name = b"".join(bytes([len(label)]) + label for label in labels)
-        if len(name) < 64:
-            programs["dns_block"]["blocked"][{"text": name}] = 0
+        text = b"".join(bytes([len(label)]) + label for label in labels)
+        if len(text) < 64:
+            programs["dns_block"]["blocked"][{"text": text}] = 0
     hops = programs["redirect"]["next_hops"]
-    for text, (port, *macs) in NEXT_HOPS.items():
-        address = ipaddress.ip_address(text).packed
+    for hop, (port, *macs) in NEXT_HOPS.items():
+        address = ipaddress.ip_address(hop).packed
         mapped = address if len(address) == 16 else bytes(10) + b"\xff\xff" + address
         destination, source = (bytes.fromhex(mac.replace(":", "")) for mac in macs)
         hops[{"byte": mapped}] = {"port": port, "destination": destination, "source": source}
@@ -65,7 +78,7 @@ def loaded():
 
 
 @pytest.fixture
-def net():
+def net() -> Iterator[Network]:
     """client and server on one link."""
     from labsetup import two_hosts
 
@@ -74,8 +87,27 @@ def net():
     with_hosts.close()
 
 
+@pytest.fixture(scope="module")
+def peers(request: pytest.FixtureRequest) -> Iterator[Peers]:
+    """Four servers that share a VIP, and run the program that the parameter names."""
+    from support.peers import behind_a_router
+
+    with behind_a_router(request.param) as servers:
+        yield servers
+
+
 @pytest.fixture
-def interruptible():
+def lessons(tmp_path: Path) -> Path:
+    """Lesson 02 alone, in a place where it may be changed."""
+    from labsetup.practice.exercise import FOLDER
+
+    folder = tmp_path / "lessons"
+    shutil.copytree(FOLDER / "lesson_02_drop", folder / "lesson_02_drop")
+    return folder
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
     """A process that was started in the background may ignore the signal."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield

@@ -72,7 +72,7 @@ def test_doctor_without_root_says_so(monkeypatch):
 
 def test_packet(tmp_path):
     capture = tmp_path / "in.pcap"
-    wrpcap(str(capture), [frame(p) for p in (IP() / ICMP(), ARP(), IP() / TCP())])
+    wrpcap(str(capture), [Ether(frame(p)) for p in (IP() / ICMP(), ARP(), IP() / TCP())])
     out = tmp_path / "out.pcap"
     said = lab("packet", "icmp_count", "--pcap", capture, "--out", out, "--json")
     report = json.loads(said.stdout)
@@ -85,9 +85,8 @@ def test_packet(tmp_path):
     read_back = subprocess.run(["tcpdump", "-nr", out], capture_output=True, text=True, check=True)
     assert "ICMP echo request" in read_back.stdout
     plain = lab("packet", "drop_icmp", "--pcap", capture)
-    assert [line.split()[1] for line in plain.stdout.splitlines()] == [
-        "XDP_DROP", "XDP_PASS", "XDP_PASS",
-    ]  # fmt: skip
+    verdicts = [line.split()[1] for line in plain.stdout.splitlines()]
+    assert verdicts == ["XDP_DROP", "XDP_PASS", "XDP_PASS"]
     shown = lab("packet", "icmp_count", "--pcap", capture, "--map", "icmp_packets").stdout
     assert "icmp_packets\n  0: CPU" in shown
 

@@ -44,7 +44,8 @@ def test_a_refusal_that_is_malformed(tmp_path, change, sentence):
     path.write_text(GOOD)
     assert list(refusals(path)) == ["short"]
     refusals.cache_clear()
-    path.write_text(GOOD.replace(*change, 1))
+    old, new = change
+    path.write_text(GOOD.replace(old, new, 1))
     with pytest.raises(LabError) as caught:
         refusals(path)
     assert sentence in str(caught.value)

@@ -38,11 +38,9 @@ def test_the_hash_is_siphash_1_3():
     code = "import sys; [print(hash(bytes.fromhex(line))) for line in sys.stdin]"
     lines = "\n".join(flow.tobytes().hex() for flow in flows)
     assert sys.hash_info.algorithm == "siphash13"
-    said = subprocess.run(
-        [sys.executable, "-c", code], input=lines, text=True, capture_output=True, check=True,
-        env={**os.environ, "PYTHONHASHSEED": "0"},
-    )  # fmt: skip
-    assert [int(line) % 2**64 for line in said.stdout.split()] == ours
+    command, env = [sys.executable, "-c", code], {**os.environ, "PYTHONHASHSEED": "0"}
+    said = subprocess.check_output(command, input=lines, text=True, env=env)
+    assert [int(line) % 2**64 for line in said.split()] == ours
 
 
 @pytest.mark.parametrize("ipv6", [False, True])
@@ -114,9 +112,15 @@ def test_what_the_others_cost(hashes):
 
 @pytest.mark.parametrize(
     ("way", "most"),
-    [("modulo", 1.02), ("rendezvous", 1.02), ("table", 1.04), ("maglev", 1.02), ("jump", 1.02),
-     ("ring", 1.5)],
-)  # fmt: skip
+    [
+        ("modulo", 1.02),
+        ("rendezvous", 1.02),
+        ("table", 1.04),
+        ("maglev", 1.02),
+        ("jump", 1.02),
+        ("ring", 1.5),
+    ],
+)
 def test_the_load_is_even(hashes, way, most):
     assert hashing.unevenness(getattr(hashing, way)(hashes, SERVERS), SERVERS) < most
 

@@ -7,12 +7,15 @@ import signal
 import statistics
 import threading
 import time
+from typing import Any
 
 import pytest
 from support.pictures import drawn
 
 from labsetup import ICMP, IP, TCP, Ether, LabError, Program, capture, no_balancer, send, two_hosts
 from labsetup.network.interface import Counters
+
+TEXT: Any = "text"  # where no text belongs
 
 
 def test_two_hosts_talk(net):
@@ -93,7 +96,7 @@ def test_an_interrupted_command_is_ended_and_says_so(net, interruptible):
         (lambda net: net.server.run("tail -f /dev/null", timeout=0.2), "was ended after 0.2 s"),
         (lambda net: net.server.tcpdump("eth7"), "ended without printing 'listening on'"),
         (lambda net: net.client.ping("192.0.2.300"), "failed"),
-        (lambda net: send(net.client.eth0, "text"), "is not a packet"),
+        (lambda net: send(net.client.eth0, TEXT), "is not a packet"),
         (lambda net: send(net.client.eth0, TCP(dport=7)), "TCP travels in IP: put it in front"),
         (lambda net: send(net.client.eth0, IP(), count=0), "a count from 1"),
         (lambda net: send(net.client, IP()), "send() takes an interface"),
@@ -101,7 +104,7 @@ def test_an_interrupted_command_is_ended_and_says_so(net, interruptible):
         (lambda net: send(net.client.eth0, b""), "a frame of 0 bytes"),
         (lambda net: net.client.ping(net), "a Network is no host and no address"),
         (lambda net: net.client.ping(net.server, count="3"), "a whole number as its count"),
-        (lambda net: capture("net"), "capture() takes a network"),
+        (lambda net: capture(TEXT), "capture() takes a network"),
         (lambda net: net.client.connect("192.0.2.2"), "connect() takes a host"),
         (lambda net: net.client.connect(net.server, port=70000), "a port from 1 to 65535"),
         (lambda net: Program("xdp_pass").attach(net.server), "attach() takes an interface"),
@@ -128,8 +131,11 @@ def test_a_capture_sees_both_ends_in_order(net):
         net.client.ping(net.server, count=1)
     icmp = [seen for seen in wire if ICMP in seen.packet]
     assert [(s.interface.host.name, s.sent) for s in icmp] == [
-        ("client", True), ("server", False), ("server", True), ("client", False),
-    ]  # fmt: skip
+        ("client", True),
+        ("server", False),
+        ("server", True),
+        ("client", False),
+    ]
 
 
 def test_tcpdump_loses_nothing_that_came_before_it_was_stopped(net):

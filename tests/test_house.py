@@ -148,6 +148,12 @@ def test_files_and_rooms_are_small():
     assert not {room: n for room, n in rooms.items() if n > LARGEST_ROOM}
 
 
+def test_nothing_is_exempt_from_the_formatter():
+    code = [*files(), *(REPO / "tests").rglob("*.py")]
+    marks = sum(path.read_text().count("# fmt: " + "skip") for path in code)
+    assert marks < 10
+
+
 def test_importing_a_module_does_nothing_but_define():
     modules = ["labsetup", *(f"labsetup.{name_of(path)}" for path in files())]
     modules = [name.removesuffix(".__init__") for name in modules if not name.endswith("__main__")]

@@ -67,11 +67,11 @@ def place_of(program: Program, packet) -> int | None:
 def packets_of(flows: np.ndarray, flags: str = "A") -> list[bytes]:
     """Frames of flows over IPv4 that random_flows() made."""
     whole = frame(Ether() / IP(dst=VIP) / TCP(flags=flags))
+    begin, between, end = whole[:26], whole[30:34], whole[38:]
     return [
-        whole[:26] + flow["source"][12:].tobytes() + whole[30:34] + flow["ports"].tobytes()
-        + whole[38:]
+        begin + flow["source"][12:].tobytes() + between + flow["ports"].tobytes() + end
         for flow in flows
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("way", ["modulo", "rendezvous", "table"])
@@ -80,8 +80,9 @@ def test_c_chooses_as_python_does(balancer, way):
     flows = random_flows(5000, seed=7)
     names = [f"s{place + 1}" for place in range(10)]
     expected = getattr(hashing, way)(flow_hash(flows, KEY), names)
-    got = [f"s{place_of(program, packet) + 1}" for packet in packets_of(flows)]
-    assert got == expected.tolist()
+    place = {f"s{number + 1}": number for number in range(10)}
+    got = [place_of(program, packet) for packet in packets_of(flows)]
+    assert got == [place[name] for name in expected]
 
 
 def errors_about(client, client6, sport: int):
@@ -91,10 +92,10 @@ def errors_about(client, client6, sport: int):
     for kind in (ICMP(type=3, code=4, nexthopmtu=1280), ICMP(type=3, code=1), ICMP(type=11)):
         for size in (28, 68, 548):
             yield 4, Ether() / IP(src="192.0.2.254", dst=VIP) / kind / Raw(bytes(answer)[:size])
-    for kind in (ICMPv6PacketTooBig(mtu=1280), ICMPv6TimeExceeded()):
+    for kind6 in (ICMPv6PacketTooBig(mtu=1280), ICMPv6TimeExceeded()):
         for size in (44, 88, 1232):
             quote = Raw(bytes(answer6)[:size])
-            yield 6, Ether() / IPv6(src="2001:db8::fe", dst=VIP6) / kind / quote
+            yield 6, Ether() / IPv6(src="2001:db8::fe", dst=VIP6) / kind6 / quote
 
 
 @pytest.mark.parametrize("name", BY_FLOW)

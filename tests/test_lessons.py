@@ -31,8 +31,9 @@ def router(net):
     return program
 
 
-@pytest.mark.parametrize(("address", "count"), [("192.0.2.2", "IcmpInEchos"),
-                                                ("2001:db8::2", "Icmp6InEchos")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("address", "count"), [("192.0.2.2", "IcmpInEchos"), ("2001:db8::2", "Icmp6InEchos")]
+)
 def test_xdp_answers_every_ping_and_the_stack_sees_none(address, count):
     net = two_hosts(ipv6=True)
     Program("echo_reply").attach(net.server.eth0)

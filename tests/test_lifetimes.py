@@ -14,6 +14,7 @@ from support.host import on_host
 from support.kernels import Kernel
 
 from labsetup import ICMP, IP, Ether, Peers, Program, no_balancer, two_hosts
+from labsetup.libbpf.library import lib
 from labsetup.programs import compile as compiling
 from labsetup.programs.build import BuildError
 from labsetup.programs.sources import SOURCES
@@ -63,7 +64,7 @@ def test_nothing_stays_of_what_nobody_holds():
     ids = {once() for _ in range(5)}
     assert open_files() == before
     assert len(ids) == 5
-    assert compiling.lib.bpf_prog_get_fd_by_id(min(ids)) < 0  # it is gone from the kernel
+    assert lib.bpf_prog_get_fd_by_id(min(ids)) < 0  # it is gone from the kernel
 
 
 def test_a_map_outlives_its_program():
@@ -106,7 +107,7 @@ def test_a_check_compiles_nothing_that_was_compiled(compiles):
     from labsetup import check
 
     program = Program("no_arp", CELL.partition("\n")[2])
-    assert check("2.1", program).ok
+    assert "right" in repr(check("2.1", program))
     assert compiles() == 1
 
 
@@ -145,6 +146,7 @@ def test_an_interrupted_compile_ends(interruptible):
 
 
 COUNT = """
+from labsetup.libbpf.library import lib
 from labsetup.programs import compile as compiling
 work = compiling._work
 def counted(*arguments):

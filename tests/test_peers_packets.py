@@ -12,13 +12,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6ExtHdrDestOpt
+from scapy.packet import Packet
 from support import models_peers as peers
+from support.corpus import balancer_corpus
 from support.models import PASS
 from support.models_balance import VIP, VIP6, Flow, flow_of
-from test_differential import NUMBER, SEEDS, balancer_corpus, cuts, mutants
+from support.mutants import NUMBER, SEEDS, cuts, mutants
 
 from labsetup import (
     ICMP,
@@ -84,7 +87,7 @@ def host():
 @pytest.fixture(scope="module")
 def sockets(host):
     """Real sockets of each kind in the host, and the model's account of them."""
-    known, kept = peers.Sockets(), []
+    known, kept = peers.Sockets(), list[socket.socket]()
     with host.inside():
         for version in VERSIONS:
             family = socket.AF_INET if version == 4 else socket.AF_INET6
@@ -173,7 +176,7 @@ def _cookies(host) -> dict[Flow, set[int]]:
 
 def packets_about(sockets: peers.Sockets) -> list[bytes]:
     """Packets of connections that the host has, or had, or nearly has, and errors about them."""
-    made: list[Ether] = []
+    made: list[Packet] = []
     others = [flow_to(version, port) for version in VERSIONS for port in range(41000, 41030)]
     flows = [*sockets.connections, *sockets.over, *sockets.cookies, *others]
     for flow in sorted(flows):
@@ -184,7 +187,10 @@ def packets_about(sockets: peers.Sockets) -> list[bytes]:
         extra = IP(src=source, dst=target, options=b"\1" * 4) if four else IPv6ExtHdrDestOpt()
         longer = extra if four else header / extra
         ahead = min(sockets.cookies.get(flow, {77}))
-        numbers = {"seq": 1000 * ports[0] + 1, "ack": (1000 * ports[0] + 1 + ahead) % 2**32}
+        numbers: dict[str, Any] = {
+            "seq": 1000 * ports[0] + 1,
+            "ack": (1000 * ports[0] + 1 + ahead) % 2**32,
+        }
         for flags in ("S", "SA", "A", "PA", "FA", "R", "RA", "SR", "", "SECU"):
             segment = TCP(sport=ports[0], dport=ports[1], flags=flags, **numbers)
             made += [Ether() / header / segment, Ether() / longer / segment]

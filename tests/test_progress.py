@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 
 import pytest
 from support.pictures import drawn
+from support.replies import right
 
 from labsetup import Program
 from labsetup.practice import diary
@@ -36,7 +38,7 @@ def test_hints_open_one_by_one_and_then_a_solution():
 
 def test_a_pass_opens_the_solution():
     assert not hint("1.1").code
-    assert check("1.1", Program("closed", find("1.1").solution)).ok
+    assert right("1.1", Program("closed", find("1.1").solution))
     assert hint("1.1").code
     check("1.1", Program("closed", find("1.1").starter))
     assert hint("1.1").code, "what is done stays done"
@@ -76,11 +78,11 @@ def test_a_place_that_cannot_be_written_stops_nothing(monkeypatch, capsys):
 def test_under_sudo_it_is_the_readers_own(tmp_path, monkeypatch):
     home = tmp_path / "home"
     home.mkdir()
-    owner = diary.pwd.struct_passwd(("reader", "x", 4321, 4321, "", str(home), "/bin/sh"))
+    owner = pwd.struct_passwd(("reader", "x", 4321, 4321, "", str(home), "/bin/sh"))
     os.chown(home, 4321, 4321)
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.setenv("SUDO_USER", "reader")
-    monkeypatch.setattr(diary.pwd, "getpwnam", lambda _: owner)
+    monkeypatch.setattr(pwd, "getpwnam", lambda _: owner)
     hint("1.1")
     files = list(home.rglob("*"))
     assert home / ".local" / "state" / "xdp-lab" / "progress.json" in files

@@ -54,6 +54,6 @@ def test_a_full_disk_is_told(monkeypatch, capsys):
     def full(**_):
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(diary.tempfile, "mkstemp", full)
+    monkeypatch.setattr("labsetup.practice.diary.tempfile.mkstemp", full)
     assert hint("1.2")
     assert "No space left on device; mend that, and check" in capsys.readouterr().out

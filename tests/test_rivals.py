@@ -22,7 +22,7 @@ from labsetup import (
     capture,
     compare,
     requests,
-)  # fmt: skip
+)
 
 CLIENT, LB = "192.0.2.1", "192.0.2.2"
 
@@ -44,19 +44,22 @@ def state(net):
     """What a way may change on the network's hosts."""
     said = [host.run("ip route").output for host in net]
     with net.lb.inside():
-        said += [Path(f"/proc/sys/net/ipv4/{name}").read_text() for name in (
-            "ip_forward", "conf/all/send_redirects", "conf/eth0/send_redirects",
-        )]  # fmt: skip
+        settings = "ip_forward", "conf/all/send_redirects", "conf/eth0/send_redirects"
+        said += [Path(f"/proc/sys/net/ipv4/{name}").read_text() for name in settings]
     return said, net.lb.eth0.xdp, net.lb.eth0.peer.xdp, net.lb.pids, os.listdir("/run/netns")
 
 
 @pytest.mark.parametrize(
     "kind, servers, source",
     [
-        (Direct, 1, CLIENT), (Xdp, 5, CLIENT), (NftIngress, 5, CLIENT), (NftDnat, 5, CLIENT),
-        (NftMasquerade, 5, LB), (HAProxy, 5, LB),
+        (Direct, 1, CLIENT),
+        (Xdp, 5, CLIENT),
+        (NftIngress, 5, CLIENT),
+        (NftDnat, 5, CLIENT),
+        (NftMasquerade, 5, LB),
+        (HAProxy, 5, LB),
     ],
-)  # fmt: skip
+)
 def test_a_way_balances_and_leaves_nothing(five, kind, servers, source):
     way, before = usable(kind(five)), state(five)
     with way:

@@ -7,6 +7,7 @@ import shutil
 import socket
 import struct
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,6 +31,9 @@ from labsetup import (
     random_flows,
 )
 from labsetup.packets.craft import frame
+
+TEXT: Any = "text"  # where no text belongs
+
 
 CLIENTS = {False: "203.0.113.0/24", True: "2001:db8:1::/64"}
 with_bird = pytest.mark.skipif(not shutil.which("bird"), reason="BIRD is not installed (bird2)")
@@ -191,7 +195,7 @@ def test_only_what_changes_is_done(net):
         (lambda net: ecmp(net, ["s9"]), "there is no server s9; there are: s1, s2, s3, s4"),
         (lambda net: ecmp(net, []), "name at least one server"),
         (lambda net: ecmp(net, ["s1", "s1"]), "each once"),
-        (lambda net: ecmp("net"), "such as no_balancer()"),
+        (lambda net: ecmp(TEXT), "such as no_balancer()"),
         (lambda net: ecmp(net, policy=9), "no hash policy 9"),
         (lambda net: next_hops(net, [("192.0.2.1", 40000)]), "the router refuses «ip route get"),
         (lambda net: ecmp(net) and next_hops(net, [("224.0.0.1", 1)]), "Invalid argument"),

@@ -18,10 +18,8 @@ def on_host(*command: str | Path, **options: Any) -> subprocess.CompletedProcess
     """Run a command in the network with the mounts and the root that this process had at first."""
     kinds = zip(("net", "mount", "root"), _HOST, strict=True)
     enter = ["nsenter", *(f"--{kind}=/proc/self/fd/{file}" for kind, file in kinds), f"--wd={REPO}"]
-    return subprocess.run(
-        [*enter, "--", *map(str, command)], pass_fds=_HOST, text=True, capture_output=True,
-        check=False, timeout=300, **options,
-    )  # fmt: skip
+    options |= {"pass_fds": _HOST, "text": True, "capture_output": True, "timeout": 300}
+    return subprocess.run([*enter, "--", *map(str, command)], check=False, **options)
 
 
 def host_state() -> dict[str, str]:

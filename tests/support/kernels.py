@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import Any
 
 from jupyter_client.manager import KernelManager
+from jupyter_client.provisioning import LocalProvisioner
 
 
 class Kernel:
@@ -14,17 +16,19 @@ class Kernel:
 
     def __init__(self, wrapper: tuple[str, ...] = ()) -> None:
         self.manager = KernelManager(kernel_name="xdp-lab")
-        self.manager.kernel_spec.argv = [*wrapper, *self.manager.kernel_spec.argv]
+        spec = self.manager.kernel_spec
+        assert spec is not None
+        spec.argv = [*wrapper, *spec.argv]
         self.manager.start_kernel(env={**os.environ, "JPY_SESSION_NAME": "a test.ipynb"})
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
 
-    def send(self, kind: str, content: dict, subshell: str | None = None) -> str:
+    def send(self, kind: str, content: dict[str, Any], subshell: str | None = None) -> str:
         message = self.client.session.msg(kind, content)
         message["header"]["subshell_id"] = subshell
         self.client.shell_channel.send(message)
-        return message["header"]["msg_id"]
+        return str(message["header"]["msg_id"])
 
     def begin(self, code: str, subshell: str | None = None) -> str:
         return self.send("execute_request", {"code": code, "silent": False}, subshell)
@@ -47,11 +51,13 @@ class Kernel:
     def new_subshell(self) -> str:
         message = self.client.session.msg("create_subshell_request")
         self.client.control_channel.send(message)
-        return self.client.control_channel.get_msg(timeout=30)["content"]["subshell_id"]
+        return str(self.client.control_channel.get_msg(timeout=30)["content"]["subshell_id"])
 
     @property
     def pid(self) -> int:
-        return self.manager.provisioner.process.pid
+        provisioner = self.manager.provisioner
+        assert isinstance(provisioner, LocalProvisioner) and provisioner.process is not None
+        return int(provisioner.process.pid)
 
     def kill(self) -> None:
         """kill -9, as an out-of-memory killer would."""

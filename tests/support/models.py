@@ -87,9 +87,17 @@ def _ipv4(packet: bytes, at: int) -> Datagram | None:  # RFC 791
     more, offset = packet[6] & 0x20, packet[6] % 32 * 256 + packet[7]
     payload = None if offset else packet[words * 4 : total]
     return Datagram(
-        at + 2, (at - 12) // 4, packet[: words * 4], packet[12:16], packet[16:20], packet[8],
-        words > 5, bool(more or offset), packet[9], payload,
-    )  # fmt: skip
+        start=at + 2,
+        tags=(at - 12) // 4,
+        header=packet[: words * 4],
+        source=packet[12:16],
+        target=packet[16:20],
+        hops=packet[8],
+        extras=words > 5,
+        partial=bool(more or offset),
+        kind=packet[9],
+        payload=payload,
+    )
 
 
 def _ipv6(packet: bytes, at: int) -> Datagram | None:  # RFC 8200, section 4; RFC 4302 for AH
@@ -116,9 +124,17 @@ def _ipv6(packet: bytes, at: int) -> Datagram | None:  # RFC 8200, section 4; RF
             payload = None
             break
     return Datagram(
-        at + 2, (at - 12) // 4, packet[:40], packet[8:24], packet[24:40], packet[7],
-        seen > 0, partial, kind, payload,
-    )  # fmt: skip
+        start=at + 2,
+        tags=(at - 12) // 4,
+        header=packet[:40],
+        source=packet[8:24],
+        target=packet[24:40],
+        hops=packet[7],
+        extras=seen > 0,
+        partial=partial,
+        kind=kind,
+        payload=payload,
+    )
 
 
 def ones(data: bytes) -> int:
@@ -143,8 +159,8 @@ def _within(address: bytes, which: str) -> bool:
 
 
 def drop_icmp(frame: bytes) -> tuple[str, bytes]:
-    return (DROP if frame[12:14] == b"\x08\0" and frame[23:24] == b"\1" and len(frame) >= 34
-            else PASS), frame  # fmt: skip
+    is_icmp = frame[12:14] == b"\x08\0" and frame[23:24] == b"\1" and len(frame) >= 34
+    return DROP if is_icmp else PASS, frame
 
 
 def icmp_count(frame: bytes) -> tuple[str, bytes]:

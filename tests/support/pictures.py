@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from IPython.core.formatters import DisplayFormatter
 
@@ -12,6 +13,7 @@ from labsetup import pictures
 def drawn(thing: object) -> dict[str, str]:
     """By MIME type, as the lab's kernel sends it."""
     formatter = DisplayFormatter()
-    pictures.register(SimpleNamespace(display_formatter=formatter))
-    bundle, _ = formatter.format(thing)
+    shell: Any = SimpleNamespace(display_formatter=formatter)
+    pictures.register(shell)
+    bundle: dict[str, str] = formatter.format(thing)[0]
     return bundle
