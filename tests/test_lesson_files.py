@@ -135,3 +135,24 @@ def test_an_empty_line_of_context_needs_no_space(no_arp):
     solution = find("2.1").solution
     assert one == solution.replace("htons(ETH_P_ARP)", "0")
     assert other == solution.replace("DROP", "TX")
+
+
+def test_a_block_that_changes_nothing_is_said(no_arp):
+    (no_arp / "mistakes.diff").write_text("# one => words\n")
+    with pytest.raises(LabError, match="line 1: it changes nothing; give its - and"):
+        assert read(no_arp).near_misses
+
+
+def test_a_section_without_text_is_said(no_arp):
+    path = no_arp / "text.md"
+    path.write_text(path.read_text().partition("## Next")[0] + "## Next\n")
+    with pytest.raises(LabError, match="nothing stands below «Next»; write it"):
+        read(no_arp)
+
+
+def test_what_an_author_has_still_to_do_is_said(no_arp):
+    (no_arp / "starter.c").write_text((no_arp / "solution.c").read_text())
+    (no_arp / "mistakes.diff").write_text("# one => words\n")
+    told = "\n".join(missing(no_arp))
+    assert "its starter is its solution; change one of them" in told
+    assert "it changes nothing" in told

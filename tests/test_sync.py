@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.host import REPO
@@ -90,3 +92,24 @@ def test_an_exercise_that_no_folder_has_is_said(notebooks):
 def test_notebooks_that_are_elsewhere_are_said(tmp_path):
     with pytest.raises(LabError, match="has 0 notebooks of lesson 01"):
         sync(tmp_path)
+
+
+def without(path: Path, is_unwanted: Callable[[dict[str, Any]], bool]) -> None:
+    notebook = json.loads(path.read_text())
+    notebook["cells"] = [cell for cell in notebook["cells"] if not is_unwanted(cell)]
+    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+
+
+def test_an_exercise_without_its_cell_is_said(notebooks):
+    without(notebooks / "05-send-back.ipynb", lambda cell: "--check 5.1" in "".join(cell["source"]))
+    with pytest.raises(LabError, match=r"no cell of code stands below 5\.1; add one"):
+        sync(notebooks)
+
+
+def test_a_notebook_without_a_place_for_exercises_is_said(notebooks):
+    def is_of_an_exercise(cell: dict[str, Any]) -> bool:
+        return "".join(cell["source"]).startswith(("## Now you", "### 5."))
+
+    without(notebooks / "05-send-back.ipynb", is_of_an_exercise)
+    with pytest.raises(LabError, match="has no place for exercises; add a cell «## Now you»"):
+        sync(notebooks)

@@ -48,6 +48,15 @@ class Kernel:
     def run(self, code: str, subshell: str | None = None) -> str:
         return self.output(self.begin(code, subshell))
 
+    def inspected(self, code: str) -> str:
+        """What Shift+Tab shows behind some code."""
+        content = {"code": code, "cursor_pos": len(code), "detail_level": 0}
+        request = self.send("inspect_request", content)
+        while True:
+            reply = self.client.get_shell_msg(timeout=60)
+            if reply["parent_header"].get("msg_id") == request:
+                return str(reply["content"]["data"].get("text/plain", ""))
+
     def new_subshell(self) -> str:
         message = self.client.session.msg("create_subshell_request")
         self.client.control_channel.send(message)

@@ -5,6 +5,7 @@ pyproject.toml names it, so that it is there in each process that is measured.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -19,8 +20,9 @@ def coverage_init(registry: object, options: object) -> None:
     send_fds = socket.send_fds  # how labsetup.apart tells; whoever listens kills the child then
 
     def saving(*args: Any, **kwargs: Any) -> int:
-        if measured := Coverage.current():
-            measured.save()
+        with contextlib.suppress(Exception):  # what it measures, a measurement must not end
+            if measured := Coverage.current():
+                measured.save()
         return send_fds(*args, **kwargs)
 
     socket.send_fds = saving
