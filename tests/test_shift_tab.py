@@ -17,12 +17,6 @@ OURS = sorted(
     for name, thing in PUBLIC.items()
     if callable(thing) and thing.__module__.startswith("labsetup")
 )
-# Their docstrings do not say yet what each argument is; strict, so that whoever mends one says so.
-WITHOUT = """
-    Direct Flood HAProxy NftDnat NftIngress NftMasquerade Xdp account breaks capture collateral
-    hint jump mixed modulo moved record rendezvous ring seed_of services table unevenness
-"""
-NOT_YET = pytest.mark.xfail(reason="no Args: yet", strict=True)
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +44,7 @@ def test_in_a_notebook(kernel: Kernel, name: str, argument: str) -> None:
     assert re.search(rf"Args:\n(.*\n)*?\s+{argument}: ", text), shown
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(x, marks=NOT_YET) if x in WITHOUT.split() else x for x in OURS]
-)
+@pytest.mark.parametrize("name", OURS)
 def test_it_says_what_it_takes(name: str) -> None:
     thing = PUBLIC[name]
     said = inspect.getdoc(thing) or ""

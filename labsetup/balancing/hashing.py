@@ -95,6 +95,9 @@ def mixed(x: Hashes) -> Hashes:
     """A number of 64 bits, stirred so that each bit of it moves half of the others.
 
     The finalizer of MurmurHash3 (Appleby).  It is no secret: what it stirs must be hashed.
+
+    Args:
+        x: numbers of 64 bits, or one.
     """
     with np.errstate(over="ignore"):  # what does not fit into 64 bits is meant to fall off
         x = (x ^ (x >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
@@ -103,7 +106,11 @@ def mixed(x: Hashes) -> Hashes:
 
 
 def seed_of(server: str) -> np.uint64:
-    """A server's own number, from its name and from nothing else."""
+    """A server's own number, from its name and from nothing else.
+
+    Args:
+        server: its name.
+    """
     number = np.zeros(1, np.uint64)
     for letter in server.encode():
         number = mixed(number ^ np.uint64(letter + 1))
@@ -111,7 +118,12 @@ def seed_of(server: str) -> np.uint64:
 
 
 def modulo(hashes: Hashes, servers: Sequence[str]) -> Names:
-    """The hash divided by the number of servers: what is left over is the server's place."""
+    """The hash divided by the number of servers: what is left over is the server's place.
+
+    Args:
+        hashes: of the flows, as `flow_hash` gives them; one uint64 each.
+        servers: names, at least one.
+    """
     names: Names = np.array(servers)
     chosen: Names = names[hashes % np.uint64(len(servers))]
     return chosen
@@ -121,6 +133,11 @@ def ring(hashes: Hashes, servers: Sequence[str], points: int = 100) -> Names:
     """Servers have points on a circle of hashes; a flow goes to the next point after its own.
 
     Karger and others, "Consistent hashing and random trees", 1997.
+
+    Args:
+        hashes: of the flows, as `flow_hash` gives them; one uint64 each.
+        servers: names, at least one.
+        points: of each server on the circle.
     """
     numbers = np.arange(1, points + 1, dtype=np.uint64)
     places = np.concatenate([mixed(numbers ^ seed_of(server)) for server in servers])
@@ -137,6 +154,11 @@ def rendezvous(
 
     Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998. With weights,
     a server's share is its weight's: the score is weight / -ln(u), u being uniform in (0, 1).
+
+    Args:
+        hashes: of the flows, as `flow_hash` gives them; one uint64 each.
+        servers: names, at least one.
+        weights: of each server; None for all alike.
     """
     return np.array(servers)[_winners(hashes, servers, weights)]
 
@@ -162,7 +184,13 @@ def owners(servers: Sequence[str], rows: int = 65_536) -> NDArray[np.intp]:
 
 
 def table(hashes: Hashes, servers: Sequence[str], rows: int = 65_536) -> Names:
-    """Rendezvous once for each row of a table; a flow goes to the owner of its row."""
+    """Rendezvous once for each row of a table; a flow goes to the owner of its row.
+
+    Args:
+        hashes: of the flows, as `flow_hash` gives them; one uint64 each.
+        servers: names, at least one.
+        rows: of the table.
+    """
     names: Names = np.array(servers)
     chosen: Names = names[owners(servers, rows)][hashes % np.uint64(rows)]
     return chosen
@@ -202,6 +230,10 @@ def jump(hashes: Hashes, servers: Sequence[str]) -> Names:
     """A flow jumps ahead through the places, ever farther, and stays on the last that exists.
 
     Lamping and Veach, "A fast, minimal memory, consistent hash algorithm", 2014.
+
+    Args:
+        hashes: of the flows, as `flow_hash` gives them; one uint64 each.
+        servers: names, of which only the last may come and go.
     """
     state, here = hashes.copy(), np.zeros(len(hashes), np.int64)
     ahead = np.zeros(len(hashes), np.int64)
@@ -214,17 +246,32 @@ def jump(hashes: Hashes, servers: Sequence[str]) -> Names:
 
 
 def moved(before: Names, after: Names) -> float:
-    """The share of flows that changed their server."""
+    """The share of flows that changed their server.
+
+    Args:
+        before: the name of each flow's server,
+        after: and the same after a change.
+    """
     return float((before != after).mean())
 
 
 def collateral(before: Names, after: Names) -> float:
-    """The share of flows that changed for nothing: from a server that stays, to an old one."""
+    """The share of flows that changed for nothing: from a server that stays, to an old one.
+
+    Args:
+        before: the name of each flow's server,
+        after: and the same after a change.
+    """
     stays, is_old = np.isin(before, np.unique(after)), np.isin(after, np.unique(before))
     return float(((before != after) & stays & is_old).mean())
 
 
 def unevenness(choice: Names, servers: Sequence[str]) -> float:
-    """The load of the busiest server, in units of what each would have if all had the same."""
+    """The load of the busiest server, in units of what each would have if all had the same.
+
+    Args:
+        choice: the name of each flow's server.
+        servers: names of all that could have been chosen.
+    """
     _, counts = np.unique(choice, return_counts=True)
     return float(counts.max() * len(servers) / len(choice))

@@ -102,7 +102,12 @@ class _Services(WeakKeyDictionary[Network, dict[tuple[str, int], Service]]):
 
 
 def services(net: Network, port: int = 80) -> dict[str, Service]:
-    """Each server's TCP service by the server's name; `Connections` starts them."""
+    """Each server's TCP service by the server's name; `Connections` starts them.
+
+    Args:
+        net: a network with a VIP.
+        port: where they listen.
+    """
     found = current().one(_Services).setdefault(net, {})
     for name in net.vip_hosts:
         if (name, port) not in found:

@@ -126,7 +126,7 @@ class Host(Namespace):
                     listener = stack.enter_context(socket.create_server((address, port)))
             except OSError as error:
                 raise LabError(
-                    f"{target.name} cannot listen on port {port} ({error.strerror}); take another"
+                    f"{target.name} cannot listen on port {port} ({os.strerror(error.errno or 0)}); take another"
                 ) from None
             with self.inside():
                 ours = stack.enter_context(socket.socket())

@@ -121,7 +121,11 @@ INCOMING_ONLY = (0x20, 0, 0, 0xFFFFF004, 0x15, 0, 1, 4, 0x06, 0, 0, 0, 0x06, 0, 
 
 
 def account(net: Network) -> Account:
-    """Begin to balance the packets of a network; shown at any moment, it gives the sums so far."""
+    """Begin to balance the packets of a network; shown at any moment, it gives the sums so far.
+
+    Args:
+        net: the network.
+    """
     if not isinstance(net, Network):
         raise LabError(f"account() takes a network, not {type(net).__name__}")
     return Account(net)

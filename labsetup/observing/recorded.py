@@ -141,6 +141,9 @@ def record(program: Program) -> Record:
     """Record every packet that a program meets; the program is loaded with ``capture=True``.
 
     Use it as a context manager; what was recorded is there when the block ends.
+
+    Args:
+        program: one that was loaded with ``capture=True``.
     """
     return Record(program)
 

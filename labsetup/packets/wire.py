@@ -179,6 +179,9 @@ def capture(*where: Network | Host | Interface) -> Capture:
     """Start to capture on every interface of a network or a host, or on the interfaces given.
 
     Use it as a context manager; what was seen is there when the block ends.
+
+    Args:
+        where: networks, hosts, interfaces.
     """
     interfaces: list[Interface] = []
     for one in where:

@@ -23,7 +23,11 @@ class Hint:
 
 
 def hint(number: str) -> Hint:
-    """Open the next hint to an exercise; after the last one, or once it is done, a solution."""
+    """Open the next hint to an exercise; after the last one, or once it is done, a solution.
+
+    Args:
+        number: of the exercise, such as ``"2.1"``.
+    """
     exercise = exercises.find(number)
     with Diary.changing() as diary:
         say(diary.notice)

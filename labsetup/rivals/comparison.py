@@ -163,6 +163,10 @@ def compare(
 def breaks(way: Way, connections: int = 200) -> tuple[float, float]:
     """Shares of connections that break: when the last server gets no new ones, though it goes on
     to run; and when lb forgets all but its configuration.
+
+    Args:
+        way: one way to balance, not in force.
+        connections: to hold each time.
     """
     *rest, _ = way.net.vip_hosts
     shares = []

@@ -43,6 +43,11 @@ class Flood:
     """
 
     def __init__(self, net: Network) -> None:
+        """Load the programs, and let lb ask for the servers' addresses.
+
+        Args:
+            net: what balanced() gives.
+        """
         self._net, self._lb, self._port = net, net.lb.eth0, net.lb.eth0.peer
         self._program, self._sink = Program("flood"), Program("xdp_drop")
         client = next(iter(net)).eth0.addresses[0]

@@ -57,6 +57,11 @@ class Way:
     forwards = True  # packet by packet
 
     def __init__(self, net: Network) -> None:
+        """Look at the network; nothing is in force yet.
+
+        Args:
+            net: what balanced() gives.
+        """
         self.net = net
         self.vip = net.vip.split("/")[0]
         self.commands: list[str] = []
@@ -127,6 +132,12 @@ class Xdp(Way):
     name = "XDP"
 
     def __init__(self, net: Network, program: str = "lb_table") -> None:
+        """Load the program; nothing is in force yet.
+
+        Args:
+            net: what balanced() gives.
+            program: the name of one of bpf/lb_*.c.
+        """
         super().__init__(net)
         self._program = Program(program)
         self._balancer: Balancer | None = None
