@@ -125,8 +125,9 @@ class Host(Namespace):
                 with target.inside():
                     listener = stack.enter_context(socket.create_server((address, port)))
             except OSError as error:
+                why = os.strerror(error.errno or 0)
                 raise LabError(
-                    f"{target.name} cannot listen on port {port} ({os.strerror(error.errno or 0)}); take another"
+                    f"{target.name} cannot listen on port {port} ({why}); take another"
                 ) from None
             with self.inside():
                 ours = stack.enter_context(socket.socket())
