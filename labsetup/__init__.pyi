@@ -17,10 +17,13 @@ from .balancing.hashing import table as table
 from .balancing.hashing import unevenness as unevenness
 from .balancing.health import HealthChecks as HealthChecks
 from .balancing.peers import Peers as Peers
+from .balancing.scoreboard import Scoreboard as Scoreboard
 from .balancing.service import services as services
 from .command.doctor import checkup as checkup
 from .errors import LabError as LabError
 from .lessons.lesson_02_drop.scene import silent_hosts as silent_hosts
+from .lessons.lesson_08_without_a_load_balancer.scene import Site as Site
+from .lessons.lesson_08_without_a_load_balancer.scene import counted_at as counted_at
 from .network.host import cpus as cpus
 from .network.topologies import VIP as VIP
 from .network.topologies import VIP6 as VIP6
@@ -69,5 +72,6 @@ from .rivals.ways import NftIngress as NftIngress
 from .rivals.ways import NftMasquerade as NftMasquerade
 from .rivals.ways import Xdp as Xdp
 from .routing.bgp import Bgp as Bgp
+from .routing.by_hand import bgp_or_by_hand as bgp_or_by_hand
 from .routing.ecmp import ecmp as ecmp
 from .routing.ecmp import next_hops as next_hops

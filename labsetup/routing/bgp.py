@@ -18,7 +18,17 @@ from ..network.network import Network
 from ..network.process import Background, Result
 from ..network.session import current
 from ..tools import installation
-from .ecmp import address_of, known, port_of, route_of, router_of, routes_of, set_hash, vips_of
+from .ecmp import (
+    address_of,
+    known,
+    port_of,
+    route_of,
+    router_of,
+    routes_of,
+    set_cable,
+    set_hash,
+    vips_of,
+)
 
 FOLDER = Path("/run/xdp-lab")  # configurations and control sockets
 
@@ -95,6 +105,24 @@ class Bgp:
             self._start(name)
         self.wait()
 
+    def use(self, *servers: str) -> None:
+        """Have these servers announce the VIP, and no others, and wait until the router knows.
+
+        Who comes is there before who goes is withdrawn: the VIP always has a next hop.
+
+        Raises:
+            LabError: for a server that the network does not have, or none; and as `wait` does.
+        """
+        names = set(known(self.net, servers))
+        come, go = names - self.announcing, self.announcing - names
+        for name in sorted(come):
+            self.announce(name)
+        if come and go:
+            self.wait()
+        for name in sorted(go):
+            self.withdraw(name)
+        self.wait()
+
     def withdraw(self, name: str) -> Result:
         """Have a server take its announcement back, as before maintenance; it goes on running."""
         result = self._birdc(self._speaking(name), "disable '\"vip*\"'")
@@ -107,14 +135,14 @@ class Bgp:
         self.announcing.add(name)
         if name in self._birds:
             return self._birdc(name, "enable '\"vip*\"'")
-        self._cable(name, "up")
+        set_cable(self.net, name, "up")
         return self._start(name)
 
     def crash(self, name: str) -> Result:
         """Pull a server's cable and kill its BIRD: without a word, so that only BFD can tell."""
         bird = self._birds.pop(self._speaking(name))
         self.announcing.discard(name)
-        result = self._cable(name, "down")  # first: the kernel would say good-bye for BIRD
+        result = set_cable(self.net, name, "down")  # first: the kernel would say good-bye for BIRD
         bird.kill()
         return result
 
@@ -213,10 +241,6 @@ class Bgp:
         result = self.net.hosts[name].run(f"birdc -s {FOLDER / name}.ctl {words}")
         said = re.sub(r"\ABIRD .* ready\.\n", "", result.output)  # its version
         return Result(result.command, said, result.status)
-
-    def _cable(self, name: str, state: str) -> Result:
-        port = self.net.hosts[name].first.peer
-        return port.host.run(f"ip link set {port.name} {state}")
 
     def __repr__(self) -> str:
         return self.routes or "no route to the VIP"

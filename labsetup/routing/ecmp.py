@@ -156,6 +156,12 @@ def port_of(net: Network) -> str:
     return next(i.name for i in ports if any(a.ip in near for a in i.addresses))
 
 
+def set_cable(net: Network, server: str, state: str) -> Result:
+    """Plug a server's cable in, ``"up"``, or pull it, ``"down"``: at the switch's end."""
+    port = net.hosts[server].first.peer
+    return port.host.run(f"ip link set {port.name} {state}")
+
+
 def address_of(host: Host, version: int, interface: str = "eth0") -> str:
     return next(str(a.ip) for a in host.interfaces[interface].addresses if a.version == version)
 

@@ -1,0 +1,117 @@
+"""What lesson 08 changes and looks at: its servers and router as one, and where packets end up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from scapy.packet import Packet
+
+from ...balancing.peers import Peers
+from ...errors import LabError
+from ...network.network import Network
+from ...network.process import Result
+from ...packets.craft import Ether
+from ...packets.wire import send
+from ...routing.ecmp import ecmp, known, router_of, set_cable
+
+ECMP_ALONE = "ECMP alone"
+
+
+class Site:
+    """Servers with nobody in front, and their router: what changes, changes at all of them.
+
+    Use it as a context manager, or call `close()`.
+
+    Attributes:
+        peers: the servers' programs by server; None with ECMP alone.
+        dead: names of servers whose cable is pulled.
+    """
+
+    def __init__(self, net: Network, way: str, key: tuple[int, int] | None = None) -> None:
+        """Load the program at every server, and let the router split over all of them.
+
+        Args:
+            net: a network such as no_balancer().
+            way: ``"ECMP alone"``, or the program: ``"to_owner"`` or ``"second_chance"``.
+            key: of the hash, the same for all; None for one drawn by chance.
+        """
+        self.net, self.way = net, way
+        self.dead = set[str]()
+        ecmp(net)
+        self.peers = None if way == ECMP_ALONE else Peers(net, way, key)
+
+    def use(self, *servers: str) -> None:
+        """Have these servers, and no others, get new connections.
+
+        The servers hear of it first, then the router: no packet comes to one that does not know.
+
+        Args:
+            servers: names, in the order in which the router lists its next hops.
+
+        Raises:
+            LabError: for a server that the network does not have, that is dead, or none.
+        """
+        names = known(self.net, servers)
+        if self.dead & set(names):
+            raise LabError(f"{', '.join(sorted(self.dead & set(names)))} has no cable any more")
+        if self.peers:
+            self.peers.use(*names, gone=self.dead)
+        ecmp(self.net, names)
+
+    def restart_router(self) -> Result:
+        """Have the router forget its next hops; `use` tells it some again."""
+        return router_of(self.net).run("ip nexthop flush")
+
+    def pull_cable(self, server: str) -> Result:
+        """Cut a server off; from the next `use` on, nobody hands anything on to it."""
+        self.dead.update(known(self.net, [server]))
+        return set_cable(self.net, server, "down")
+
+    def close(self) -> None:
+        """Take the program off every server, and plug in the cables that were pulled."""
+        if self.peers:
+            self.peers.detach()
+        while self.dead:
+            set_cable(self.net, self.dead.pop(), "up")
+
+    def __enter__(self) -> Site:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        dead = f"; without a cable: {', '.join(sorted(self.dead))}" if self.dead else ""
+        return f"{self.way} at {', '.join(self.net.vip_hosts)}{dead}"
+
+
+def counted_at(
+    net: Network, counter: str, packets: Packet | Sequence[Packet], limit: float = 1
+) -> list[str]:
+    """Send packets from the client to the router; which servers' kernels counted something?
+
+    Args:
+        net: a network such as no_balancer().
+        counter: its name, as nstat(8) lists it, such as ``"IcmpInDestUnreachs"``.
+        packets: from the IP header on.
+        limit: seconds to wait for the first server that counts.
+
+    Returns:
+        the server's name for each time that its counter went up; none, when nobody counted.
+    """
+    several = [packets] if isinstance(packets, Packet) else packets
+    before = _counts(net, counter)
+    send(net.client.eth0, [Ether(dst=router_of(net).first.mac) / packet for packet in several])
+    end = time.monotonic() + limit
+    while (after := _counts(net, counter)) == before and time.monotonic() < end:
+        time.sleep(0.01)  # polls: nobody tells when a counter moves
+    return [name for name in net.vip_hosts for _ in range(after[name] - before[name])]
+
+
+def _counts(net: Network, counter: str) -> dict[str, int]:
+    said = {name: net.hosts[name].run(f"nstat -asz {counter}") for name in net.vip_hosts}
+    for result in said.values():
+        if counter not in result:
+            raise LabError(f"there is no counter {counter}: «{result.command}» does not list it")
+    return {name: int(result.output.split()[-2]) for name, result in said.items()}
