@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -36,13 +35,7 @@ def start(arguments: argparse.Namespace) -> int:
         command.append("--no-browser")
     elif user and user != "root":
         # The browser belongs to the user: none runs well as root, and root's files stay shut.
-        home = pwd.getpwnam(user)
-        keep = f"--preserve-environment -u {user} -- env HOME={home.pw_dir} USER={user}"
-        keep += f" XDG_RUNTIME_DIR=/run/user/{home.pw_uid}"
-        command += [
-            "--ServerApp.use_redirect_file=False",
-            f"--browser=runuser {keep} xdg-open %s &",
-        ]
+        command.append(f"--browser={sys.executable} -P -m labsetup.command.browse {user} %s &")
     os.chdir(REPO)  # where its terminals open
     _sign_notebooks()
     say("JupyterLab starts; open the URL that it prints. Ctrl-C twice ends it.")
