@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from labsetup import (
     no_balancer,
     random_flows,
 )
+from labsetup.network.network import Network
 from labsetup.routing.by_hand import ByHand
 
 KEY = (2024, 204)
@@ -34,25 +36,25 @@ WITHOUT_S3 = ("s1", "s2", "s4")
 
 
 @pytest.fixture
-def net():
+def net() -> Iterator[Network]:
     network = no_balancer()
     yield network
     network.close()
 
 
-def hops(net):
+def hops(net: Network) -> set[str]:
     """The servers to which the router sends a few hundred flows."""
     return set(next_hops(net, random_flows(300, clients="203.0.113.0/24")))
 
 
-def filled():
+def filled() -> Scoreboard:
     scores = Scoreboard(["alone", "together"], ["drain", "crash"], of=300)
     for number, field in enumerate(scores.fields()):
         scores[field] = 10 * number
     return scores
 
 
-def test_a_scoreboard_goes_through_its_fields_row_by_row():
+def test_a_scoreboard_goes_through_its_fields_row_by_row() -> None:
     scores = filled()
     assert (scores.row("alone"), scores.row("together")) == ([0, 10], [20, 30])
     assert scores["together", "crash"] == 30
@@ -63,7 +65,7 @@ def test_a_scoreboard_goes_through_its_fields_row_by_row():
     ]
 
 
-def test_a_scoreboard_shows_itself_while_it_is_filled():
+def test_a_scoreboard_shows_itself_while_it_is_filled() -> None:
     scores = Scoreboard(["alone"], ["drain", "crash"], of=5)
     scores["alone", "crash"] = 3
     assert repr(scores).endswith("alone                 -        3")
@@ -71,7 +73,7 @@ def test_a_scoreboard_shows_itself_while_it_is_filled():
         scores.row("alone")
 
 
-def test_a_scoreboard_draws_a_bar_a_way():
+def test_a_scoreboard_draws_a_bar_a_way() -> None:
     picture = filled().plot()._repr_mimebundle_()
     assert picture["image/png"]
     assert picture["text/plain"] == "plot: broken connections by event, for alone and together"
@@ -91,13 +93,13 @@ def test_a_scoreboard_draws_a_bar_a_way():
         (lambda: filled().__setitem__(("nobody", "drain"), 1), "there is no field"),
     ],
 )
-def test_a_scoreboard_says_what_is_wrong(act, sentence):
+def test_a_scoreboard_says_what_is_wrong(act: Callable[..., object], sentence: str) -> None:
     with pytest.raises(LabError) as caught:
         act()
     assert sentence in str(caught.value)
 
 
-def test_a_site_changes_servers_and_router(net):
+def test_a_site_changes_servers_and_router(net: Network) -> None:
     with Site(net, "to_owner", KEY) as site:
         site.use(*WITHOUT_S3)
         assert site.peers and all(one.servers == list(WITHOUT_S3) for one in site.peers.values())
@@ -110,7 +112,7 @@ def test_a_site_changes_servers_and_router(net):
     assert not any(net.hosts[name].eth0.xdp for name in ALL)
 
 
-def test_a_site_without_a_program_is_its_router(net):
+def test_a_site_without_a_program_is_its_router(net: Network) -> None:
     with Site(net, "ECMP alone") as site:
         site.use(*WITHOUT_S3)
         assert site.peers is None
@@ -118,7 +120,7 @@ def test_a_site_without_a_program_is_its_router(net):
         assert not any(net.hosts[name].eth0.xdp for name in ALL)
 
 
-def test_a_dead_server_takes_its_own_connections_along(net):
+def test_a_dead_server_takes_its_own_connections_along(net: Network) -> None:
     with Site(net, "second_chance", KEY) as site:
         connections = Connections(net, 100)
         site.pull_cable("s3")
@@ -142,13 +144,13 @@ def test_a_dead_server_takes_its_own_connections_along(net):
         (lambda site: site.pull_cable("s9"), "there is no server s9"),
     ],
 )
-def test_a_site_says_what_is_wrong(net, act, sentence):
+def test_a_site_says_what_is_wrong(net: Network, act: Callable[..., object], sentence: str) -> None:
     with Site(net, "ECMP alone") as site, pytest.raises(LabError) as caught:
         act(site)
     assert sentence in str(caught.value)
 
 
-def test_what_servers_count_says_where_packets_end(net):
+def test_what_servers_count_says_where_packets_end(net: Network) -> None:
     with Site(net, "second_chance", KEY) as site:
         connections = Connections(net, 40)
         site.use(*WITHOUT_S3)
@@ -160,7 +162,7 @@ def test_what_servers_count_says_where_packets_end(net):
             assert counted_at(net, "IcmpInDestUnreachs", error) == [server]
             assert counted_at(net, "IcmpInDestUnreachs", [error] * 3) == [server] * 3
         datagram = client / UDP(sport=40_000, dport=9) / Raw(bytes(1000))
-        fragments = datagram.fragment(800)
+        fragments = datagram.fragment(800)  # type: ignore[no-untyped-call]
         assert len(fragments) == 2
         assert len(counted_at(net, "IpReasmOKs", fragments)) == 1
         assert counted_at(net, "IpReasmOKs", client / UDP(dport=9), limit=0.1) == []
@@ -168,7 +170,7 @@ def test_what_servers_count_says_where_packets_end(net):
             counted_at(net, "NoSuchCounter", error)
 
 
-def test_without_bird_next_hops_are_typed(net, monkeypatch):
+def test_without_bird_next_hops_are_typed(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(net.router), "has", lambda host, tool: tool != "bird")
     bgp = bgp_or_by_hand(net)
     assert isinstance(bgp, ByHand)
@@ -191,7 +193,7 @@ def test_without_bird_next_hops_are_typed(net, monkeypatch):
     assert bgp.routes
 
 
-def test_the_last_next_hop_cannot_crash_by_hand(net):
+def test_the_last_next_hop_cannot_crash_by_hand(net: Network) -> None:
     ecmp(net)
     bgp = ByHand(net)
     bgp.use("s1")
@@ -202,7 +204,7 @@ def test_the_last_next_hop_cannot_crash_by_hand(net):
 
 
 @pytest.mark.skipif(not shutil.which("bird"), reason="BIRD is not installed (bird2)")
-def test_who_comes_announces_before_who_goes_is_withdrawn(net):
+def test_who_comes_announces_before_who_goes_is_withdrawn(net: Network) -> None:
     bgp = bgp_or_by_hand(net)
     assert isinstance(bgp, Bgp)
     bgp.use("s1")
