@@ -162,7 +162,7 @@ def test_what_servers_count_says_where_packets_end(net: Network) -> None:
             assert counted_at(net, "IcmpInDestUnreachs", error) == [server]
             assert counted_at(net, "IcmpInDestUnreachs", [error] * 3) == [server] * 3
         datagram = client / UDP(sport=40_000, dport=9) / Raw(bytes(1000))
-        fragments = datagram.fragment(800)  # type: ignore[no-untyped-call]
+        fragments = datagram.fragment(800)
         assert len(fragments) == 2
         assert len(counted_at(net, "IpReasmOKs", fragments)) == 1
         assert counted_at(net, "IpReasmOKs", client / UDP(dport=9), limit=0.1) == []

@@ -63,9 +63,7 @@ class VerifierError(BuildError):
         return [*super()._render_traceback_(), *last]
 
 
-def build(
-    name: str, source: str, function: str, file: str = "", ours: bool = False
-) -> tuple[Built, Loaded, list[str]]:
+def build(name: str, source: str, function: str, file: str = "") -> tuple[Built, Loaded, list[str]]:
     """Have clang compile C, and the verifier look at it.
 
     Args:
@@ -73,7 +71,6 @@ def build(
         source: the C.
         function: the one that the kernel is to run.
         file: where the C lies, if it does lie in one.
-        ours: it is one of the lab's own, of whose lines less needs to be told.
 
     Returns:
         the program as data, loaded, and what clang found suspicious in it, a line each.
@@ -82,7 +79,7 @@ def build(
         BuildError: with clang's first complaint.
         VerifierError: with the refused line and what usually mends it.
     """
-    with Compilation(source, function, tell=not ours) as compilation:
+    with Compilation(source, function) as compilation:
         compiled = compilation.compiled()
         listing = Listing(source, function, compiled.told)
         found = remarks(listing)

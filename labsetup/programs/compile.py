@@ -115,19 +115,16 @@ class Compilation:
     Use it as a context manager: `compiled`, then `verified`.
     """
 
-    def __init__(
-        self, text: str, function: str, kind: int = PROG_TYPE_XDP, tell: bool = False
-    ) -> None:
+    def __init__(self, text: str, function: str, kind: int = PROG_TYPE_XDP) -> None:
         """Begin.
 
         Args:
             text: the C.
             function: the one to load.
             kind: the type of BPF program, linux/bpf.h.
-            tell: have BCC print what it makes of each line; this takes a third longer.
         """
         self._function = function
-        self._child = Child(lambda parent: _work(parent, text, function, kind, tell))
+        self._child = Child(lambda parent: _work(parent, text, function, kind))
 
     def compiled(self) -> Compiled:
         """Wait for clang.
@@ -178,12 +175,12 @@ def _verified(message: Message) -> Verified:
     return Verified(message.files, built)
 
 
-def _work(parent: Parent, text: str, function: str, kind: int, tell: bool) -> None:
+def _work(parent: Parent, text: str, function: str, kind: int) -> None:
     """In the child: compile, then load."""
     name_headers()
     flags = [f"-I{SOURCES}", *WARNINGS]
     try:
-        bpf = _Quiet(text=text.encode(), cflags=flags, debug=TELL_ALL if tell else 0)
+        bpf = _Quiet(text=text.encode(), cflags=flags, debug=TELL_ALL)
     except Exception as error:  # BCC raises nothing more particular
         parent.tell(json.dumps({"functions": None, "trouble": str(error)}))
         return

@@ -84,12 +84,11 @@ class Program:
 
     def _compiled(self) -> tuple[Built, Loaded, list[str]]:
         function = sources.entry_of(self.name, self.source)
-        is_ours = self.path is not None and self.path.parent == sources.SOURCES
         file = self.path.name if self.path else ""
         if not self.captures:
-            return build(self.name, self.source, function, file, is_ours)
+            return build(self.name, self.source, function, file)
         text = sources.with_capture(self.source, function)
-        return build(self.name, text, "capture", file, is_ours)
+        return build(self.name, text, "capture", file)
 
     def __getitem__(self, name: str) -> Map:
         try:
