@@ -98,11 +98,12 @@ def peers(request: pytest.FixtureRequest) -> Iterator[Peers]:
 
 @pytest.fixture
 def lessons(tmp_path: Path) -> Path:
-    """Lesson 02 alone, in a place where it may be changed."""
+    """Lesson 02 with its first three exercises, in a place where it may be changed."""
     from labsetup.practice.exercise import FOLDER
 
     folder = tmp_path / "lessons"
-    shutil.copytree(FOLDER / "lesson_02_drop", folder / "lesson_02_drop")
+    others = shutil.ignore_patterns("ex_2_[4-9]_*")
+    shutil.copytree(FOLDER / "lesson_02_drop", folder / "lesson_02_drop", ignore=others)
     return folder
 
 
