@@ -29,7 +29,12 @@ def new(arguments: argparse.Namespace) -> int:
     print(f"{folder.relative_to(REPO)} is there. To be filled in:")
     for sentence in missing(folder):
         print(f"  {sentence.replace(f'{REPO}/', '')}")
-    print(f"Then: labsetup/lab test -- tests/test_answers.py -k {arguments.number}")
+    lesson = f"{int(arguments.number.partition('.')[0]):02}"
+    print("Then, one after the other:")
+    print(f"  sudo labsetup/lab test -- tests/test_answers.py -k {arguments.number}")
+    print("  labsetup/lab sync")
+    print(f"  sudo labsetup/lab run {lesson} --store")
+    print(f"  sudo labsetup/lab test -- notebooks/{lesson}-*.ipynb tests/test_lesson_files.py")
     return 0
 
 

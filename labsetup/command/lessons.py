@@ -57,7 +57,9 @@ def _sync_one(path: Path, mine: list[Exercise], check: bool) -> list[str]:
     for exercise in mine:
         place = _place(cells, exercise.id)
         if place is None:
-            told.append(f"{path.name} has no {exercise.id}; when it is in, run the notebook anew")
+            done = "had no {}, and has it now" if not check else "has no {}"
+            what = done.format(exercise.id)
+            told.append(f"{path.name} {what}; run the notebook anew")
             _insert(path, cells, exercise, mine)
             continue
         if place + 1 == len(cells) or cells[place + 1]["cell_type"] != "code":

@@ -73,7 +73,7 @@ def _check() -> None:
     sources = [*REPO.glob("bpf/*.[ch]"), *REPO.glob("labsetup/lessons/**/*.c")]
     c_files = [f"{path.relative_to(REPO)}" for path in sources if "mistakes" not in path.parts]
     checkers = (
-        (["ruff", "check", "--quiet", "."], "ruff check --fix ."),
+        (["ruff", "check", "--quiet", "."], "ruff check --fix ., and mend by hand what is left"),
         (["ruff", "format", "--check", "--quiet", "."], "ruff format ."),
         (["mypy", "--no-error-summary"], "mypy, and mend what it names"),
         (["clang-format", "--dry-run", "-Werror", *c_files], "clang-format -i FILE"),

@@ -204,5 +204,14 @@ def _recorder_of(program: Program) -> _Recorder:
 
 
 def since_boot() -> float:
-    """What turns seconds since boot, the clock of BPF programs, into seconds since the epoch."""
-    return time.time() - time.monotonic()
+    """What turns seconds since boot, the clock of BPF programs, into seconds since the epoch.
+
+    Both clocks are read several times, and the reading in which nothing came between counts.
+    """
+
+    def reading() -> tuple[float, float]:
+        before, epoch, after = time.monotonic(), time.time(), time.monotonic()
+        return after - before, epoch - (before + after) / 2
+
+    _, difference = min(reading() for _ in range(9))
+    return difference

@@ -1,4 +1,8 @@
-"""The few words in which the checks of the exercises are written."""
+"""The few words in which the checks of the exercises are written.
+
+A packet that names no address goes from 192.0.2.1 (02:00:00:00:01:00) to 192.0.2.2
+(02:00:00:00:02:00): where bytes of an address are compared, name some that differ in each.
+"""
 
 from __future__ import annotations
 
