@@ -74,7 +74,7 @@ def test_an_exercise_that_is_not_there_goes_in_in_its_order(notebooks, number):
     del notebook["cells"][at : at + 2]
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     (told,) = sync(notebooks)
-    assert f"05-send-back.ipynb has no {number}" in told
+    assert f"05-send-back.ipynb had no {number}, and has it now" in told
     cells = json.loads(path.read_text())["cells"]
     assert [cell["source"] for cell in cells] == kept
     assert len({cell["id"] for cell in cells}) == len(cells)
