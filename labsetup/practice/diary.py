@@ -14,7 +14,7 @@ from pathlib import Path
 
 TRIED, DONE = "tried", "done"
 
-# Whatever a file raises that is not as the lab writes it.
+# Whatever is raised by JSON that is not as the lab writes it.
 UNREADABLE = ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError
 
 
@@ -51,14 +51,7 @@ class Diary:
             pass
         except OSError as error:
             self.notice = f"your progress cannot be read from {path}: {error.strerror}"
-        except (
-            ArithmeticError,
-            AttributeError,
-            LookupError,
-            RecursionError,
-            TypeError,
-            ValueError,
-        ):
+        except UNREADABLE:
             aside = _unused(path)
             with contextlib.suppress(OSError):
                 path.rename(aside)

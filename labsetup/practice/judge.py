@@ -26,6 +26,7 @@ from ..programs.explain.clang import is_telling
 from ..programs.program import Program
 from ..programs.sources import read
 from .checking import Wrong
+from .diary import UNREADABLE
 from .exercise import Exercise
 from .reply import Reply
 
@@ -67,7 +68,7 @@ def judge(exercise: Exercise, answer: Any, seconds: float = SECONDS) -> Reply:
         return _ended(exercise)
     try:
         return Reply.from_json(message.text)
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+    except UNREADABLE:
         return _ended(exercise, DISTURBED)
 
 
