@@ -55,6 +55,7 @@ from .plots.live import watch as watch
 from .plots.plots import plot as plot
 from .plots.style import MARKS as MARKS
 from .plots.style import SERIES as SERIES
+from .practice.claims import claim as claim
 from .practice.hints import hint as hint
 from .practice.museum import exhibit as exhibit
 from .practice.notebook import check as check
