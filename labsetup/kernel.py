@@ -27,6 +27,8 @@ def main() -> None:
     from ipykernel.ipkernel import IPythonKernel
     from ipykernel.kernelapp import IPKernelApp
 
+    from .editor.answers import complete, inspect
+
     class Kernel(IPythonKernel):
         async def do_execute(
             self, code: str, silent: bool, *args: Any, **kwargs: Any
@@ -37,6 +39,15 @@ def main() -> None:
                 code, silent, *args, **kwargs
             )
             return reply
+
+        def do_complete(self, code: str, cursor_pos: int) -> Any:
+            """Names to go on with: in C, and in strings that name a thing of the lab."""
+            return complete(code, cursor_pos) or super().do_complete(code, cursor_pos)  # type: ignore[no-untyped-call]  # as ipykernel has it
+
+        def do_inspect(self, code: str, cursor_pos: int, *args: Any, **kwargs: Any) -> Any:
+            """What a name means, in C."""
+            said = inspect(code, cursor_pos)
+            return said or super().do_inspect(code, cursor_pos, *args, **kwargs)  # type: ignore[no-untyped-call]  # as ipykernel has it
 
     class App(IPKernelApp):
         kernel_class = Kernel

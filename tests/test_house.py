@@ -33,6 +33,7 @@ ROOMS = [
     "lessons",
     "command",
     "pictures",
+    "editor",
     "__init__",
     "kernel",
 ]

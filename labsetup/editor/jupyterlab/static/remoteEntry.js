@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Cells that begin with %%xdp are C: its colours, its indentation with tabs, its comments, and the
+ * numbers of lines that errors name. A JupyterLab extension without a build: what webpack would
+ * have made around it is a container with init() and get().
+ */
+(window._JUPYTERLAB ??= {})["xdp-lab"] = (() => {
+  let modules; // those that JupyterLab shares: name -> version -> {get}
+
+  const shared = async (name) => (await Object.values(modules[name])[0].get())();
+
+  /* The text as C has it: spaces in place of the first line, which is Jupyter's. */
+  function withoutFirstLine(input) {
+    const line = input.read(0, Math.min(input.length, 1000)).indexOf("\n");
+    const end = line < 0 ? input.length : line;
+    return {
+      length: input.length,
+      lineChunks: input.lineChunks,
+      chunk: (from) => (from < end ? " ".repeat(end - from) : input.chunk(from)),
+      read: (from, to) =>
+        " ".repeat(Math.max(0, Math.min(to, end) - from)) +
+        (to > end ? input.read(Math.max(from, end), to) : ""),
+    };
+  }
+
+  /*
+   * How far a line is indented: a tab for each open brace, and one more inside a statement. The
+   * parser's tree does not know it, since while one types most braces have no end yet.
+   */
+  const MARKS = /\/\*[^]*?(?:\*\/|$)|\/\/.*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[{}()]/g;
+
+  function indentation(context, pos) {
+    const doc = context.state.doc;
+    const before = doc.sliceString(doc.line(1).to, pos);
+    const open = [];
+    const code = before.replace(MARKS, (mark, at) => {
+      if ("{(".includes(mark)) open.push({ mark, at: doc.line(1).to + at });
+      else if ("})".includes(mark)) open.pop();
+      return mark.startsWith("/") ? "" : mark;
+    });
+    const next = context.textAfterPos(pos).trim();
+    const last = open.at(-1);
+    if (next.startsWith("#")) return 0;
+    if (last?.mark === "(") return context.column(last.at) + 1;
+    const goesOn = /[^\s;{}:]\s*$/.test(code) && !/(?:^|\n)[ \t]*#.*\s*$/.test(code);
+    const less = /^(?:}|case\b|default\s*:)/.test(next);
+    return context.unit * Math.max(0, open.length + (less ? -1 : goesOn && next !== "{" ? 1 : 0));
+  }
+
+  /* JupyterLab's C++ without the first line, and with C's habits. */
+  function cIn({ language, view, state }, cpp) {
+    const parser = Object.assign(Object.create(cpp.language.parser), {
+      createParse: (input, fragments, ranges) =>
+        cpp.language.parser.createParse(withoutFirstLine(input), fragments, ranges),
+    });
+    const c = new language.Language(cpp.language.data, parser, [], "c");
+    return state.Prec.highest([
+      new language.LanguageSupport(c, cpp.support).extension,
+      language.indentUnit.of("\t"),
+      language.indentService.of(indentation),
+      view.lineNumbers(),
+    ]);
+  }
+
+  /* An editor's extension: while the first line is %%xdp, the cell is C. */
+  function follow(codemirror, loadC) {
+    const { state, view } = codemirror;
+    const place = new state.Compartment();
+    const isC = (doc) => /^%%xdp\b/.test(doc.line(1).text);
+
+    class Follower {
+      constructor(editor) {
+        this.wasC = false;
+        this.look(editor);
+      }
+
+      update(change) {
+        if (change.docChanged) this.look(change.view);
+      }
+
+      async look(editor) {
+        const now = isC(editor.state.doc);
+        if (now === this.wasC) return;
+        this.wasC = now;
+        const cpp = now ? await loadC() : undefined;
+        await Promise.resolve(); // an update may not change what it is about
+        if (this.gone || isC(editor.state.doc) !== now) return;
+        const extension = cpp ? cIn(codemirror, cpp) : [];
+        editor.dispatch({ effects: place.reconfigure(extension) });
+      }
+
+      destroy() {
+        this.gone = true;
+      }
+    }
+    return [place.of([]), view.ViewPlugin.fromClass(Follower)];
+  }
+
+  async function plugin() {
+    const [jupyter, language, state, view] = await Promise.all(
+      ["@jupyterlab/codemirror", "@codemirror/language", "@codemirror/state", "@codemirror/view"].map(
+        shared,
+      ),
+    );
+    return {
+      id: "xdp-lab:cells-in-c",
+      autoStart: true,
+      requires: [jupyter.IEditorExtensionRegistry, jupyter.IEditorLanguageRegistry],
+      activate: (app, extensions, languages) => {
+        const loadC = async () => (await languages.getLanguage("C++"))?.support;
+        extensions.addExtension({
+          name: "xdp-lab:c",
+          factory: () =>
+            jupyter.EditorExtensionRegistry.createImmutableExtension(
+              follow({ language, state, view }, loadC),
+            ),
+        });
+      },
+    };
+  }
+
+  return {
+    init: (scope) => {
+      modules = scope;
+    },
+    get: async () => {
+      const found = await plugin();
+      return () => ({ __esModule: true, default: found });
+    },
+  };
+})();
