@@ -110,8 +110,8 @@ def test_a_journey_there_and_back(net):
     bundle = drawn(way)
     for words in ("swap, XDP_TX", "02:00:00:00:02:00 → ", "as before"):
         assert words in bundle["text/plain"]
-        assert words in bundle["text/html"]
-    assert "bytes bytes" not in bundle["text/html"]
+        assert words in bundle["image/svg+xml"]
+    assert "bytes bytes" not in bundle["image/svg+xml"]
 
 
 def test_checksums_are_judged():

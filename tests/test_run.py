@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from support.pictures import drawn
 
@@ -63,7 +65,7 @@ def test_changes_are_named_by_field():
         "chksum=0xf6dc (right) → 0xf6dc (wrong)",
     ):
         assert words in repr(run)
-    assert "<b>63</b>" in drawn(run)["text/html"]
+    assert re.search(r"font-weight:600[^>]*>64 → 63<", drawn(run)["image/svg+xml"])
 
 
 def test_size_is_what_the_kernel_says(loaded):

@@ -1,24 +1,20 @@
-"""A network as SVG: a box a host, a line a wire, and the place of XDP at each interface.
-
-There are no ids in it: the same network gives the same text, which a strict comparison needs.
-"""
+"""A network as SVG: a box a host, a line a wire, and the place of XDP at each interface."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 
 from ..network.host import Host
 from ..network.interface import Interface
 from ..network.network import Network
-from ..plots.style import FAINT, INK, LINE, SERIES, SIGNS, XDP
-from .svg import line, rect, ring, text
+from ..plots.style import SERIES, SIGNS, XDP
+from .svg import FAINT, INK, LINE, document, line, rect, ring, text
 
 # Sizes of the network picture, in pixels.
-STACK, GAP, MARGIN, HEAD, SLOT, SWITCH = 128, 96, 8, 34, 126, 70
+STACK, GAP, MARGIN, HEAD, SLOT, SWITCH = 84, 48, 8, 34, 118, 70
 
 
-def network_html(net: Network) -> str:
+def network_svg(net: Network) -> str:
     """A network as SVG: a box a host, and at each interface the place where XDP sits.
 
     That place lies between the wire and the stack, always, whether a program is there or not.
@@ -40,7 +36,7 @@ class _Drawing:
         self.ports: dict[Interface, tuple[float, float]] = {}
 
     def svg(self) -> str:
-        """The picture, with what it shows in words as its title."""
+        """The picture."""
         left: float = MARGIN
         for hosts in self.columns:
             left += self.column(hosts, left) + GAP
@@ -49,12 +45,7 @@ class _Drawing:
             self.parts.append(line(self.ports[a], self.ports[b]))
             self.parts += [self.plug(a), self.plug(b)]
         about = text(MARGIN, self.total + 12, self.net.settings, FAINT, 11, anchor="start")
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
-            f'role="img" style="width:100%;max-width:{width:g}px;'
-            f'font-family:var(--jp-ui-font-family, sans-serif)">'
-            f"<title>{html.escape(repr(self.net))}</title>{''.join(self.parts)}{about}</svg>"
-        )
+        return document(width, height, [*self.parts, about])
 
     def height(self, host: Host) -> int:
         """Of a host's box."""

@@ -2,61 +2,94 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from ..observing.journey import Journey
 from ..packets.fields import Field
-from ..plots.style import CODE, FAINT, INK, LINE, XDP
+from ..plots.style import XDP
 from ..programs.run import Run
+from .svg import FAINT, INK, LINE, document, rect, text, width_of
+
+WIDTH, BOX, GAP = 800, 34, 4  # of a picture; of a box in height; between two boxes
 
 
-def run_html(run: Run) -> str:
-    """The same as a picture: a row a header, a box a field, what changed in colour and bold."""
+def run_svg(run: Run) -> str:
+    """One run: the packet, and the map entries that changed."""
     size = f"{len(run.after)} bytes{'' if run.changes else ', unchanged'}"
-    return _hop_html(f"{run.program}: {run.verdict}", size, run.fields, run.maps)
+    hop = _Hop(f"{run.program}: {run.verdict}", size, run.fields, run.maps)
+    return document(WIDTH, hop.height, hop.parts)
 
 
-def journey_html(journey: Journey) -> str:
-    """The same with a box a field; a hop at an XDP program has a bar in colour."""
-    parts = [
-        f'<div style="border-left:4px solid {XDP if hop.is_xdp else LINE};padding:4px 10px">'
-        f"{_hop_html(hop.title, size, fields, {})}</div>"
-        for hop, size, fields in journey.steps()
+def journey_svg(journey: Journey) -> str:
+    """A hop below the other; one at an XDP program has a bar in colour."""
+    parts, top = list[str](), 4.0
+    for hop, size, fields in journey.steps():
+        drawn = _Hop(hop.title, size, fields, {}, left=14, top=top)
+        parts += drawn.parts
+        colour = XDP if hop.is_xdp else LINE
+        bar = f'x="2" y="{top:g}" width="4" height="{drawn.height - 6:g}" style="fill:{colour}"'
+        parts.append(f"<rect {bar}/>")
+        top += drawn.height + GAP
+    if not journey.hops:
+        parts, top = [text(8, 20, "the packet was not seen anywhere", INK, 13, anchor="start")], 30
+    return document(WIDTH, top, parts)
+
+
+class _Hop:
+    """A packet at a station: its shapes, and the height that they take."""
+
+    def __init__(
+        self,
+        title: str,
+        size: str,
+        fields: Sequence[Field],
+        maps: Mapping[str, tuple[object, object]],
+        left: float = 2,
+        top: float = 0,
+    ) -> None:
+        start = "start"
+        self.parts = [
+            text(left, top + 16, title, INK, 13, bold=True, code=True, anchor=start),
+            text(left + width_of(title, 13, True) + 12, top + 16, size, FAINT, 13, anchor=start),
+        ]
+        y = top + 24
+        names = max([64.0, *(1.1 * width_of(field.layer, 12) + 8 for field in fields)])
+        for layer, members in groupby(fields, key=lambda field: field.layer):
+            self.parts.append(text(left, y + 21, layer, INK, 12, bold=True, anchor=start))
+            x = left + names
+            for field in members:
+                width = _width(field)
+                if x + width > WIDTH and x > left + names:
+                    x, y = left + names, y + BOX + GAP
+                self.parts += _box(field, x, y, width)
+                x += width + GAP
+            y += BOX + GAP
+        for entry, (before, after) in maps.items():
+            words = f"{entry}: {before} → {after}"
+            self.parts.append(text(left, y + 14, words, INK, 12, code=True, anchor=start))
+            y += 18
+        self.height = y - top + 4
+
+
+def _words(field: Field) -> str:
+    return f"{field.before} → {field.after}" if field.changed else field.before
+
+
+def _width(field: Field) -> float:
+    """A box's, which a very long value does not make wider than its row."""
+    needed = max(width_of(_words(field), 12, code=True), width_of(field.name, 11)) + 12
+    return min(needed, WIDTH - 160)
+
+
+def _box(field: Field, x: float, y: float, width: float) -> list[str]:
+    """A field: its name above its value; the new one in bold."""
+    colour = XDP if field.changed else LINE
+    value, room = _words(field), int((width - 10) / width_of("x", 12, code=True))
+    if len(value) > room:
+        value = f"{value[: room - 1]}…"
+    return [
+        rect(x, y, width, BOX, colour, rx=3, fill=field.changed),
+        text(x + 6, y + 13, field.name, FAINT, 11, anchor="start"),
+        text(x + 6, y + 28, value, INK, 12, bold=field.changed, code=True, anchor="start"),
     ]
-    return "".join(parts) or "<p>the packet was not seen anywhere</p>"
-
-
-def _hop_html(
-    title: str,
-    size: str,
-    fields: Sequence[Field],
-    maps: Mapping[str, tuple[object, object]],
-) -> str:
-    rows = [f'<div><b style="font-family:{CODE}">{html.escape(title)}</b>, {size}</div>']
-    for layer, members in groupby(fields, key=lambda field: field.layer):
-        boxes = "".join(_field_html(field) for field in members)
-        rows.append(
-            '<div style="display:flex;align-items:stretch;margin-top:3px">'
-            f'<div style="flex:0 0 72px;font-weight:600;padding-top:2px">{html.escape(layer)}</div>'
-            f'<div style="display:flex;flex-wrap:wrap;gap:3px">{boxes}</div></div>'
-        )
-    rows += [
-        f'<div style="margin-top:3px;font-family:{CODE}">{html.escape(entry)}: '
-        f"{html.escape(str(before))} → <b>{html.escape(str(after))}</b></div>"
-        for entry, (before, after) in maps.items()
-    ]
-    return f'<div style="color:{INK};font-size:12px;line-height:1.35">{"".join(rows)}</div>'
-
-
-def _field_html(field: Field) -> str:
-    value = html.escape(field.before)
-    style = f"border:1px solid {LINE};border-radius:3px;padding:1px 5px"
-    if field.changed:
-        value = f"{value} → <b>{html.escape(field.after)}</b>"
-        style += f";border-color:{XDP};background:{XDP}38"
-    return (
-        f'<div style="{style}"><div style="color:{FAINT};font-size:10px">{html.escape(field.name)}'
-        f'</div><div style="font-family:{CODE}">{value or "&nbsp;"}</div></div>'
-    )

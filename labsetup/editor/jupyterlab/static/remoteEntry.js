@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Cells that begin with %%xdp are C: its colours, its indentation with tabs, its comments, and the
- * numbers of lines that errors name. A JupyterLab extension without a build: what webpack would
- * have made around it is a container with init() and get().
+ * numbers of lines that errors name. Pictures follow the theme. A JupyterLab extension without a
+ * build: what webpack would have made around it is a container with init() and get().
  */
 (window._JUPYTERLAB ??= {})["xdp-lab"] = (() => {
   let modules; // those that JupyterLab shares: name -> version -> {get}
@@ -96,6 +96,18 @@
     return [place.of([]), view.ViewPlugin.fromClass(Follower)];
   }
 
+  /* Pictures in the scheme of the theme: an image has that of the element around it. */
+  const SCHEMES = `
+    img[src^="data:image/svg"] { color-scheme: light; }
+    body[data-jp-theme-light="false"] img[src^="data:image/svg"] { color-scheme: dark; }
+  `;
+
+  function addStyle() {
+    const style = document.createElement("style");
+    style.textContent = SCHEMES;
+    document.head.append(style);
+  }
+
   async function plugin() {
     const [jupyter, language, state, view] = await Promise.all(
       ["@jupyterlab/codemirror", "@codemirror/language", "@codemirror/state", "@codemirror/view"].map(
@@ -107,6 +119,7 @@
       autoStart: true,
       requires: [jupyter.IEditorExtensionRegistry, jupyter.IEditorLanguageRegistry],
       activate: (app, extensions, languages) => {
+        addStyle();
         const loadC = async () => (await languages.getLanguage("C++"))?.support;
         extensions.addExtension({
           name: "xdp-lab:c",
