@@ -33,6 +33,8 @@ def test_in_a_notebook():
         assert "proved that 14 bytes" in said
         assert "line 16, «if (ip->ttl == 1)»" in said, "the line of the cell"
         assert "● 1.1 ○ 1.2 ○ 1.3" in run("print(progress())")
+        assert "○ 2.2" in run("print(progress())")  # nobody has touched the starter
+        run("%%xdp last_hop --check 2.2\n" + find("2.2").starter.replace("== 1", "== 2"))
         assert "◐ 2.2" in run("print(progress())")
         run(find("1.3").solution)
         assert "1.3 The right end: right" in run('print(check("1.3"))')

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Cells that begin with %%xdp are C: its colours, its indentation with tabs, its comments, and the
- * numbers of lines that errors name. Pictures follow the theme. A JupyterLab extension without a
- * build: what webpack would have made around it is a container with init() and get().
+ * numbers of lines that errors name. Pictures follow the theme, exercises have buttons, and who
+ * predicts goes on. A JupyterLab extension without a build: what webpack would have made around it
+ * is a container with init() and get().
  */
 (window._JUPYTERLAB ??= {})["xdp-lab"] = (() => {
   let modules; // those that JupyterLab shares: name -> version -> {get}
@@ -96,30 +97,112 @@
     return [place.of([]), view.ViewPlugin.fromClass(Follower)];
   }
 
-  /* Pictures in the scheme of the theme: an image has that of the element around it. */
-  const SCHEMES = `
+  /* Pictures have the scheme of the theme, which an image takes from the element around it. */
+  const STYLE = `
     img[src^="data:image/svg"] { color-scheme: light; }
     body[data-jp-theme-light="false"] img[src^="data:image/svg"] { color-scheme: dark; }
+    .xdp-lab-buttons { display: flex; gap: 8px; padding: 4px 0 0 calc(var(--jp-cell-prompt-width) + 12px); }
   `;
 
   function addStyle() {
     const style = document.createElement("style");
-    style.textContent = SCHEMES;
+    style.textContent = STYLE;
     document.head.append(style);
   }
 
+  /* Who has chosen an answer goes on: the next cell is the one that Shift+Enter runs. */
+  function goOn(commands) {
+    document.addEventListener("click", (event) => {
+      if (event.target.closest?.(".xdp-lab-answer"))
+        setTimeout(() => commands.execute("notebook:move-cursor-down"));
+    });
+  }
+
+  /* The number of the exercise that a cell answers. */
+  function exerciseOf(cell) {
+    const source = cell.model.type === "code" ? cell.model.sharedModel.getSource() : "";
+    const found = /^%%xdp\s+\w+\s+--check\s+([\d.]+)|^check\("([\d.]+)"/m.exec(source);
+    return found?.[1] ?? found?.[2];
+  }
+
+  /* Run Python beside the cells, and hand over what comes of it. */
+  function ask(panel, code, take) {
+    const kernel = panel.sessionContext.session?.kernel;
+    if (!kernel) return;
+    const future = kernel.requestExecute({ code, store_history: false });
+    future.onIOPub = ({ header, content }) => take(header.msg_type, content);
+  }
+
+  const ACTIONS = {
+    Hint: (panel, cell, number) =>
+      ask(panel, `hint("${number}")`, (kind, content) => {
+        const type = kind === "execute_result" ? "display_data" : kind; // without a number
+        if (["display_data", "error", "stream"].includes(type))
+          cell.outputArea.model.add({ ...content, output_type: type });
+      }),
+    "Start over": (panel, cell, number) =>
+      ask(panel, `print(__import__("labsetup").practice.exercise.find("${number}").cell)`, (kind, content) => {
+        if (kind === "stream") cell.model.sharedModel.setSource(content.text.trimEnd());
+      }),
+    "Next exercise": (panel, cell) => {
+      const notebook = panel.content;
+      const next = notebook.widgets.findIndex(
+        (one, place) => place > notebook.widgets.indexOf(cell) && exerciseOf(one),
+      );
+      if (next < 0) return;
+      notebook.activeCellIndex = next;
+      notebook.scrollToItem(next, "smart");
+    },
+  };
+
+  /* Below each exercise: a hint, the starter again, the next exercise. */
+  function addButtons(panel) {
+    for (const cell of panel.content.widgets) {
+      const number = exerciseOf(cell);
+      const found = cell.node.querySelector(":scope > .xdp-lab-buttons");
+      if (found?.dataset.exercise === number) continue;
+      found?.remove();
+      if (!number) continue;
+      const row = document.createElement("div");
+      row.className = "xdp-lab-buttons";
+      row.dataset.exercise = number;
+      for (const [name, act] of Object.entries(ACTIONS)) {
+        const button = document.createElement("button");
+        button.className = "jp-mod-styled";
+        button.textContent = name;
+        button.addEventListener("click", () => act(panel, cell, number));
+        row.append(button);
+      }
+      cell.node.append(row);
+    }
+  }
+
+  function watchNotebooks(tracker) {
+    const watch = (panel) => {
+      panel.context.ready.then(() => addButtons(panel));
+      panel.content.modelContentChanged.connect(() => addButtons(panel));
+    };
+    tracker.forEach(watch);
+    tracker.widgetAdded.connect((_, panel) => watch(panel));
+  }
+
   async function plugin() {
-    const [jupyter, language, state, view] = await Promise.all(
-      ["@jupyterlab/codemirror", "@codemirror/language", "@codemirror/state", "@codemirror/view"].map(
-        shared,
-      ),
+    const names = ["@jupyterlab/codemirror", "@jupyterlab/notebook", "@codemirror/language"];
+    const [jupyter, notebooks, language, state, view] = await Promise.all(
+      [...names, "@codemirror/state", "@codemirror/view"].map(shared),
     );
     return {
-      id: "xdp-lab:cells-in-c",
+      id: "xdp-lab:course",
       autoStart: true,
-      requires: [jupyter.IEditorExtensionRegistry, jupyter.IEditorLanguageRegistry],
-      activate: (app, extensions, languages) => {
+      requires: [
+        jupyter.IEditorExtensionRegistry,
+        jupyter.IEditorLanguageRegistry,
+        notebooks.INotebookTracker,
+      ],
+      activate: (app, extensions, languages, tracker) => {
         addStyle();
+        goOn(app.commands);
+        watchNotebooks(tracker);
         const loadC = async () => (await languages.getLanguage("C++"))?.support;
         extensions.addExtension({
           name: "xdp-lab:c",
