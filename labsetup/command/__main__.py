@@ -14,7 +14,7 @@ VERBS = (start, testing, notebooks, shell, packet, marking, doctor, authoring)
 
 
 # They touch neither the network nor the kernel.
-UNPRIVILEGED = {"doctor", "new", "sync"}
+UNPRIVILEGED = {"doctor", "new", "sync", "restore"}
 
 
 def main() -> int:

@@ -18,7 +18,8 @@ from typing import Any
 from ..errors import LabError
 from .places import NOTEBOOKS, REPO
 
-MINE = REPO / "my-lab"
+# Elsewhere, such as in a container's volume, it wants bpf/ beside it: cells name ../bpf.
+MINE = Path(os.environ.get("XDP_LAB_MINE") or REPO / "my-lab")
 RECORD = ".made-from.json"  # for each copy: what it was made from, and what was made, as hashes
 
 

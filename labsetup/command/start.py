@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
-from pathlib import Path
 
-from .places import NOTEBOOKS, REPO, say
+from .copies import MINE, Copies
+from .places import say
 from .verbs import Verbs
 
 
@@ -20,15 +19,17 @@ def add(verbs: Verbs) -> None:
         "open JupyterLab at the first notebook",
         usage="labsetup/lab start [-- JUPYTERLAB OPTION ...]",
     )
+    added = verbs.add("restore", restore, "a fresh copy of a lesson, beside the one you have")
+    added.add_argument("lesson", metavar="NN", help="its number, such as 03")
 
 
 def start(arguments: argparse.Namespace) -> int:
-    """Become JupyterLab, opened at the first notebook."""
+    """Bring the reader's copy up to date, and become JupyterLab, opened at the first notebook."""
     command = [
         f"{sys.prefix}/bin/jupyter-lab",
         "--allow-root",
-        f"--ServerApp.root_dir={REPO}",
-        "--LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb",
+        f"--ServerApp.root_dir={MINE.parent}",
+        f"--LabApp.default_url=/lab/tree/{MINE.name}/00-start-here.ipynb",
     ]
     user = os.environ.get("SUDO_USER")
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -36,22 +37,14 @@ def start(arguments: argparse.Namespace) -> int:
     elif user and user != "root":
         # The browser belongs to the user: none runs well as root, and root's files stay shut.
         command.append(f"--browser={sys.executable} -P -m labsetup.command.browse {user} %s &")
-    os.chdir(REPO)  # where its terminals open
-    _sign_notebooks()
+    os.chdir(MINE.parent)  # where its terminals open
+    for sentence in Copies().update():
+        say(sentence)
     say("JupyterLab starts; open the URL that it prints. Ctrl-C twice ends it.")
     os.execv(command[0], [*command, *arguments.theirs])
 
 
-def _sign_notebooks() -> None:
-    """Sign notebooks that are newer than the last signing.
-
-    Without a signature JupyterLab strips the pictures from stored outputs.
-    """
-    notebooks = sorted(NOTEBOOKS.glob("*.ipynb"))
-    signed = Path(sys.prefix) / "var" / "signed"
-    newest = max(path.stat().st_mtime for path in notebooks)
-    if not signed.exists() or signed.stat().st_mtime < newest:
-        command = [f"{sys.prefix}/bin/jupyter", "trust", *map(str, notebooks)]
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-        signed.parent.mkdir(exist_ok=True)
-        signed.touch()
+def restore(arguments: argparse.Namespace) -> int:
+    """Bring a fresh copy of a lesson; what the reader has stays."""
+    say(Copies().restore(arguments.lesson))
+    return 0

@@ -1,0 +1,173 @@
+"""What a person meets in JupyterLab, by clicks and keys: cells of C, answers, exercises, themes."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.browser import CHROMIUM, MISSING, Reader, reader, served
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        served(_fresh(tmp_path_factory.mktemp("reader"), patch)) as address,
+        reader(address) as someone,
+    ):
+        yield someone
+
+
+def _fresh(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def drop(lab: Reader) -> Reader:
+    """Lesson 02, in front, with the lab's names."""
+    lab.open("02-drop.ipynb")
+    lab.run("from labsetup import *")
+    return lab
+
+
+def test_the_copy_has_no_outputs_and_opens_unchanged(drop):
+    """Opened anew, since the fixture has run a cell."""
+    drop.open("01-pass.ipynb")
+    state = drop.state()
+    assert state["cells"] > 10 and state["outputs"] == state["ran"] == 0
+    assert drop.page.evaluate("jupyterapp.shell.currentWidget.context.model.dirty") is False
+    drop.open("02-drop.ipynb")
+    assert not drop.complaints
+
+
+def test_a_cell_of_c_is_indented_coloured_and_numbered(drop):
+    drop.find("from labsetup import *")
+    drop.new_cell(
+        [
+            "%%xdp mine",
+            "int mine(struct xdp_md *ctx)",
+            "{",
+            "if (ctx->rx_queue_index) {",
+            "return XDP_DROP;",
+            "}",
+            "return XDP_PASS;",
+            "}",
+        ]
+    )
+    assert drop.source() == (
+        "%%xdp mine\nint mine(struct xdp_md *ctx)\n{\n\tif (ctx->rx_queue_index) {\n"
+        "\t\treturn XDP_DROP;\n\t}\n\treturn XDP_PASS;\n}"
+    )
+    cell = drop.page.locator(".jp-Cell.jp-mod-active")
+    assert cell.locator(".cm-lineNumbers").inner_text().split()[-1] == "8"
+    keyword = cell.locator(".cm-line span", has_text=re.compile("^return$")).first
+    plain = cell.locator(".cm-line", has_text="XDP_PASS")
+    colour = "one => getComputedStyle(one).color"
+    assert keyword.evaluate(colour) != plain.evaluate(colour)
+
+
+def test_tab_offers_fields_and_shift_tab_tells_what_a_name_means(drop):
+    drop.find("from labsetup import *")
+    drop.new_cell(["%%xdp other", "int other(struct xdp_md *ctx)", "{", "ctx->"])
+    waited = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        drop.page.keyboard.press("Tab")
+        drop.page.wait_for_selector(".jp-Completer-item", timeout=5_000)
+        waited.append(time.perf_counter() - begun)
+        offered = drop.page.locator(".jp-Completer").inner_text()
+        drop.page.keyboard.press("Escape")
+        drop.page.wait_for_timeout(150)
+    assert "data_end" in offered and "rx_queue_index" in offered and "print" not in offered
+    print(f"names after {1000 * sorted(waited)[2]:.0f} ms")
+    drop.page.keyboard.type("data_end")
+    drop.page.keyboard.press("Shift+Tab")
+    assert "One past the packet's last byte" in drop.page.locator(".jp-Tooltip").inner_text()
+    drop.page.keyboard.press("Escape")
+
+
+def test_a_prediction_by_mouse_stays_and_is_judged(drop):
+    drop.run("predict(")
+    drop.page.locator(".xdp-lab-answer").first.click()
+    drop.page.wait_for_selector("text=noted:")
+    assert "predict(" not in drop.source()  # the next cell is the one that Shift+Enter runs
+    drop.run("predict(")  # as who goes back and runs the cell again
+    assert drop.page.locator("text=noted:").count() == 1
+    drop.run("reveal(")
+    drop.page.wait_for_selector(".xdp-lab-answer.mod-success")
+    assert "you predicted" in drop.page.locator(".jp-Cell.jp-mod-active").inner_text()
+
+
+def test_a_prediction_by_keyboard(drop):
+    drop.run("predict(")
+    drop.page.locator(".xdp-lab-answer").first.focus()
+    drop.page.keyboard.press("Tab")
+    drop.page.keyboard.press("Enter")
+    drop.page.wait_for_selector("text=noted:")
+    assert drop.page.locator(".xdp-lab-answer.mod-info").count() == 1
+
+
+def test_an_exercise_by_its_buttons(drop):
+    words = "--check 2.1"
+    drop.run(words)
+    cell = drop.page.locator(".jp-Cell.jp-mod-active")
+    assert "not yet" in cell.inner_text()
+    row = drop.page.locator('.xdp-lab-buttons[data-exercise="2.1"]')
+    row.get_by_text("Hint").click()
+    drop.page.wait_for_selector("text=2.1 No ARP, hint 1 of 3")
+    drop.page.evaluate("""() => {
+        const model = jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel;
+        const source = model.getSource().replace(
+            '/* your code */', 'if (eth->h_proto == htons(ETH_P_ARP))\\n\\t\\treturn XDP_DROP;');
+        model.setSource(source);
+    }""")
+    drop.run(words)
+    assert "2.1 No ARP: right" in cell.inner_text()
+    row.get_by_text("Start over").click()
+    drop.page.wait_for_function(
+        "jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.getSource()"
+        ".includes('your code')"
+    )
+    row.get_by_text("Next exercise").click()
+    assert "--check 2.2" in drop.source()
+
+
+def test_an_endless_cell_is_interrupted_and_the_kernel_restarts(drop):
+    drop.find("from labsetup import *")
+    drop.new_cell(["while True:", "pass"])
+    drop.command("notebook:run-cell", wait=False)
+    drop.page.wait_for_timeout(500)
+    drop.command("notebook:interrupt-kernel")
+    drop.page.wait_for_function(
+        "jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
+        timeout=5_000,
+    )
+    drop.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    drop.page.wait_for_timeout(500)
+    drop.run("from labsetup import *")
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@pytest.mark.parametrize("width", [1280, 1024])
+def test_no_picture_is_wider_than_its_place_and_each_has_words(drop, theme, width):
+    drop.command("apputils:change-theme", theme=theme)
+    drop.page.set_viewport_size({"width": width, "height": 1000})
+    drop.run("net = silent_hosts()")
+    drop.new_cell(["net"])
+    drop.command("notebook:run-cell")
+    picture = drop.page.locator(".jp-Cell.jp-mod-active .jp-OutputArea img")
+    picture.wait_for()
+    assert "client" in (picture.get_attribute("alt") or "")
+    scheme = picture.evaluate("one => getComputedStyle(one).colorScheme")
+    assert scheme == ("dark" if "Dark" in theme else "light")
+    too_wide = drop.page.evaluate(
+        "() => [...document.querySelectorAll('.jp-OutputArea-output')]"
+        ".filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"
+    )
+    assert not too_wide
