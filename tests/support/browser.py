@@ -82,8 +82,12 @@ class Reader:
     def __init__(self, page: Any, address: str) -> None:
         self.page, self._address = page, address
         self.complaints: list[str] = []
-        page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        page.on("console", self._listen)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _listen(self, said: Any) -> None:
+        if said.type == "error":
+            self.complaints.append(said.text)
 
     def open(self, name: str) -> None:
         """Open a notebook of the copy, by the beginning of its name, and wait for its kernel."""
