@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scapy.packet import Packet
 
@@ -23,12 +23,18 @@ class Hop:
         is_xdp: at an XDP program, not on the wire.
         before: the frame at the station before.
         after: the frame here.
+        interface: where.
+        sent: it left its host here; else it came in.
+        verdict: of the XDP program; empty where there is none.
     """
 
     title: str
     is_xdp: bool
     before: bytes
     after: bytes
+    interface: Interface
+    sent: bool = False
+    verdict: str = ""
 
     @property
     def fields(self) -> list[Field]:
@@ -37,10 +43,15 @@ class Hop:
 
 
 class Journey:
-    """The way of one packet through a network, and of what it caused there."""
+    """The way of one packet through a network, and of what it caused there.
 
-    def __init__(self, hops: list[Hop]) -> None:
-        self.hops = hops
+    Attributes:
+        net: the network.
+        hops: the stations, in the order of time.
+    """
+
+    def __init__(self, net: Network, hops: list[Hop]) -> None:
+        self.net, self.hops = net, hops
 
     def steps(self) -> Iterator[tuple[Hop, str, list[Field]]]:
         """Each hop, its size in words, and its fields: at first all, then those that changed."""
@@ -70,23 +81,24 @@ def journey(net: Network, interface: Interface, packet: Packet | bytes) -> Journ
     records = [Record(p).start() for p in dict.fromkeys(places.values()) if p.captures]
     with Capture(interfaces) as wire:
         send(interface, packet)
-    stations: list[tuple[float, str, bool, bytes]] = []
+    stations: list[tuple[float, Hop]] = []
     for seen in wire:
         what = "leaves the host" if seen.sent else "reaches the stack"
         where = f"{seen.interface.host.name} {seen.interface.name}: {what}"
-        stations.append((seen.time, where, False, bytes(seen.packet)))
+        frame = bytes(seen.packet)
+        stations.append((seen.time, Hop(where, False, b"", frame, seen.interface, seen.sent)))
     boot = since_boot()
     for recorded in records:
         for fate in recorded.stop():
             one = _where(fate, [i for i in places if places[i] is recorded.program])
             where = f"{one.host.name} {one.name}: {recorded.program.name}, {fate.verdict}"
-            stations.append((fate.time + boot, where, True, fate.after))
-    stations.sort(key=lambda station: station[0])
+            hop = Hop(where, True, b"", fate.after, one, verdict=fate.verdict)
+            stations.append((fate.time + boot, hop))
     hops, last = [], b""
-    for _, title, is_xdp, frame in stations:
-        hops.append(Hop(title, is_xdp, last or frame, frame))
-        last = frame
-    return Journey(hops)
+    for _, hop in sorted(stations, key=lambda station: station[0]):
+        hops.append(replace(hop, before=last or hop.after))
+        last = hop.after
+    return Journey(net, hops)
 
 
 def _where(fate: Fate, places: Sequence[Interface]) -> Interface:

@@ -19,7 +19,7 @@ PICTURES = {
     "network.network.Network": "network.network_svg",
     "programs.program.Program": "code.program_html",
     "programs.run.Run": "packets.run_svg",
-    "observing.journey.Journey": "packets.journey_svg",
+    "observing.journey.Journey": "journeys.journey_svg",
     "balancing.connections.Connections": "connections.connections_svg",
     "practice.reply.Reply": "replies.reply_html",
     "practice.hints.Hint": "replies.hint_html",

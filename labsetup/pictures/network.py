@@ -19,11 +19,20 @@ def network_svg(net: Network) -> str:
 
     That place lies between the wire and the stack, always, whether a program is there or not.
     """
-    return _Drawing(net).svg()
+    return Drawing(net).svg()
 
 
-class _Drawing:
-    """A network on its way to SVG: columns of hosts first, then the wires between their ports."""
+class Drawing:
+    """A network on its way to SVG: columns of hosts first, then the wires between their ports.
+
+    Attributes:
+        width: of the picture, in pixels, as all lengths here.
+        height: likewise.
+        parts: the shapes.
+        ports: where each interface's wire ends.
+        slots: where XDP sits, in the middle.
+        stacks: the middle of each host's stack, by its name.
+    """
 
     def __init__(self, net: Network) -> None:
         self.net = net
@@ -31,48 +40,52 @@ class _Drawing:
         column_of = {host.name: x for x, hosts in enumerate(self.columns) for host in hosts}
         self.sides = {host.name: _sides(host, column_of) for host in net}
         self.rows = {host.name: _row(host) for host in net}
-        self.total = max(map(self.height_of, self.columns)) + MARGIN
+        self.total = max(map(self.height_of_all, self.columns)) + MARGIN
         self.parts: list[str] = []
         self.ports: dict[Interface, tuple[float, float]] = {}
-
-    def svg(self) -> str:
-        """The picture."""
+        self.slots: dict[Interface, tuple[float, float]] = {}
+        self.stacks: dict[str, tuple[float, float]] = {}
         left: float = MARGIN
         for hosts in self.columns:
             left += self.column(hosts, left) + GAP
-        width, height = left - GAP + MARGIN, self.total + 20
+        self.width, self.height = left - GAP + MARGIN, self.total + 20
         for a, b in self.net.links:
             self.parts.append(line(self.ports[a], self.ports[b]))
             self.parts += [self.plug(a), self.plug(b)]
         about = text(MARGIN, self.total + 12, self.net.settings, FAINT, 11, anchor="start")
-        return document(width, height, [*self.parts, about])
+        self.parts.append(about)
 
-    def height(self, host: Host) -> int:
+    def svg(self) -> str:
+        """The picture."""
+        return document(self.width, self.height, self.parts)
+
+    def height_of(self, host: Host) -> int:
         """Of a host's box."""
         several = max(1, *map(len, self.sides[host.name]))
         return HEAD + self.rows[host.name] * (1 if host.name in self.net.switches else several)
 
-    def height_of(self, hosts: Sequence[Host]) -> int:
+    def height_of_all(self, hosts: Sequence[Host]) -> int:
         """Of a column, with the space below each of its hosts."""
-        return sum(self.height(host) + MARGIN for host in hosts)
+        return sum(self.height_of(host) + MARGIN for host in hosts)
 
     def column(self, hosts: Sequence[Host], left: float) -> float:
         """Draw hosts one below the other; returns how wide they are."""
         is_switch = hosts[0].name in self.net.switches
         slots = 1 + any(all(self.sides[host.name]) for host in hosts)
         width = SWITCH if is_switch else STACK + (SLOT + 8) * slots
-        top = (self.total - self.height_of(hosts) + MARGIN) / 2
+        top = (self.total - self.height_of_all(hosts) + MARGIN) / 2
         for host in hosts:
             (self.switch if is_switch else self.host)(host, left, top, width)
-            top += self.height(host) + MARGIN
+            top += self.height_of(host) + MARGIN
         return width
 
     def host(self, host: Host, left: float, top: float, width: float) -> None:
         """A host: a box with its stack in the middle, and a slot for XDP at each interface."""
-        colour, height = _server_colour(self.net, host), self.height(host)
+        colour, height = _server_colour(self.net, host), self.height_of(host)
         edges = [8 + (SLOT + 8) * bool(side) for side in self.sides[host.name]]
         stack = width - sum(edges)
         middle, centre = left + edges[0] + stack / 2, top + (HEAD + height) / 2
+        self.stacks[host.name] = middle, centre
         self.parts += [
             rect(left, top, width, height, colour or LINE, rx=8, fill=bool(colour)),
             text(left + width / 2, top + 21, _title(self.net, host), INK, 15, bold=True),
@@ -85,11 +98,12 @@ class _Drawing:
             for row, interface in enumerate(interfaces):
                 y = top + HEAD + row * self.rows[host.name]
                 self.parts.append(_slot(interface, slot, y))
-                self.ports[interface] = (edge, y + 13)
+                self.ports[interface] = edge, y + 13
+                self.slots[interface] = slot + SLOT / 2, y + 13
 
     def switch(self, host: Host, left: float, top: float, width: float) -> None:
         """A switch: a narrow box, its ports spread over its sides."""
-        height = self.height(host)
+        height = self.height_of(host)
         for interfaces, edge in zip(self.sides[host.name], (left, left + width), strict=True):
             for row, interface in enumerate(interfaces):
                 self.ports[interface] = (edge, top + height * (row + 0.5) / len(interfaces))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from ..observing.journey import Journey
 from ..packets.fields import Field
 from ..plots.style import XDP
 from ..programs.run import Run
@@ -17,26 +16,11 @@ WIDTH, BOX, GAP = 800, 34, 4  # of a picture; of a box in height; between two bo
 def run_svg(run: Run) -> str:
     """One run: the packet, and the map entries that changed."""
     size = f"{len(run.after)} bytes{'' if run.changes else ', unchanged'}"
-    hop = _Hop(f"{run.program}: {run.verdict}", size, run.fields, run.maps)
+    hop = HopDrawing(f"{run.program}: {run.verdict}", size, run.fields, run.maps)
     return document(WIDTH, hop.height, hop.parts)
 
 
-def journey_svg(journey: Journey) -> str:
-    """A hop below the other; one at an XDP program has a bar in colour."""
-    parts, top = list[str](), 4.0
-    for hop, size, fields in journey.steps():
-        drawn = _Hop(hop.title, size, fields, {}, left=14, top=top)
-        parts += drawn.parts
-        colour = XDP if hop.is_xdp else LINE
-        bar = f'x="2" y="{top:g}" width="4" height="{drawn.height - 6:g}" style="fill:{colour}"'
-        parts.append(f"<rect {bar}/>")
-        top += drawn.height + GAP
-    if not journey.hops:
-        parts, top = [text(8, 20, "the packet was not seen anywhere", INK, 13, anchor="start")], 30
-    return document(WIDTH, top, parts)
-
-
-class _Hop:
+class HopDrawing:
     """A packet at a station: its shapes, and the height that they take."""
 
     def __init__(
