@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.pictures import drawn
+from support.pictures import drawn, svg
 
 from labsetup import ICMP, IP, Ether, LabError, Program
 from labsetup.programs.build import BuildError
@@ -65,7 +65,7 @@ def test_changes_are_named_by_field():
         "chksum=0xf6dc (right) → 0xf6dc (wrong)",
     ):
         assert words in repr(run)
-    assert re.search(r"font-weight:600[^>]*>64 → 63<", drawn(run)["image/svg+xml"])
+    assert re.search(r"font-weight:600[^>]*>64 → 63<", svg(drawn(run)))
 
 
 def test_size_is_what_the_kernel_says(loaded):

@@ -31,6 +31,7 @@ def start(arguments: argparse.Namespace) -> int:
         f"--ServerApp.root_dir={MINE.parent}",
         f"--LabApp.default_url=/lab/tree/{MINE.name}/00-start-here.ipynb",
     ]
+    command.append("--HTMLExporter.filters=clean_html=labsetup.editor.exports.clean_html")
     user = os.environ.get("SUDO_USER")
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         command.append("--no-browser")

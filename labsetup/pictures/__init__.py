@@ -30,17 +30,12 @@ PICTURES = {
 def register(shell: InteractiveShell) -> None:
     """Tell IPython who draws what."""
     assert shell.display_formatter is not None  # every shell has one
-    formatters = shell.display_formatter.formatters
+    formatter = shell.display_formatter.formatters["text/html"]
     for name, drawer in PICTURES.items():
         module, _, thing = name.rpartition(".")
-        kind = f"labsetup.{module}", thing
         draw = _later(*drawer.split("."))
-        if drawer.endswith("_svg"):
-            # As an image with words; and once more by itself, which exports take from strangers.
-            formatters["image/svg+xml"].for_type_by_name(*kind, draw)
-            formatters["text/html"].for_type_by_name(*kind, _as_image(draw))
-        else:
-            formatters["text/html"].for_type_by_name(*kind, draw)
+        shown = _as_image(draw) if drawer.endswith("_svg") else draw
+        formatter.for_type_by_name(f"labsetup.{module}", thing, shown)
 
 
 def _later(module: str, function: str) -> Callable[[Any], str]:

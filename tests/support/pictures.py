@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,3 +19,9 @@ def drawn(thing: object) -> dict[str, str]:
     pictures.register(shell)
     bundle: dict[str, str] = formatter.format(thing)[0]
     return bundle
+
+
+def svg(bundle: dict[str, str]) -> str:
+    """The drawing in an image."""
+    (data,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', bundle["text/html"])
+    return base64.b64decode(data).decode()
