@@ -55,7 +55,12 @@ class Watch:
     """
 
     def __init__(
-        self, sources: Mapping[str, Callable[[], float]], seconds: float, every: float
+        self,
+        sources: Mapping[str, Callable[[], float]],
+        seconds: float,
+        every: float,
+        label: str = "",
+        steps: bool = False,
     ) -> None:
         # Imported here: only notebooks that watch something wait for them.
         import ipywidgets
@@ -63,7 +68,8 @@ class Watch:
         for name, read in sources.items():
             if not callable(read):
                 raise LabError(f"watch() reads {name} again and again: give it a lambda: ...")
-        self._sources = dict(sources)
+        self._sources, self._label, self._steps = dict(sources), label, steps
+        self._ended = False
         self.times: list[float] = []
         self.values: dict[str, list[float]] = {name: [] for name in sources}
         self._image = ipywidgets.Image(format="png", layout={"max_width": "700px"})
@@ -74,7 +80,7 @@ class Watch:
 
     async def _run(self, seconds: float, every: float) -> None:
         start = time.monotonic()
-        while (now := time.monotonic() - start) <= seconds:
+        while (now := time.monotonic() - start) <= seconds and not self._ended:
             self.times.append(now)
             for name, read in self._sources.items():
                 self.values[name].append(read())
@@ -87,13 +93,27 @@ class Watch:
 
     def _draw(self, axes: Any) -> None:
         for (name, values), colour, mark in zip(self.values.items(), SERIES, MARKS, strict=False):
-            axes.plot(self.times, values, color=colour, marker=mark, markersize=4, label=name)
+            axes.plot(
+                self.times,
+                values,
+                color=colour,
+                marker=mark,
+                markersize=4,
+                label=name,
+                drawstyle="steps-post" if self._steps else "default",
+            )
         axes.set_xlabel("seconds")
+        axes.set_ylabel(self._label)
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 
     def picture(self) -> Picture:
         """The readings so far."""
         return plot(self._draw, f"{', '.join(self.values)} over time")
+
+    def stop(self) -> Watch:
+        """Read no more; what was read so far is the picture."""
+        self._ended = True
+        return self
 
     def __await__(self) -> Generator[Any, None, Picture]:
         try:
@@ -104,7 +124,11 @@ class Watch:
 
 
 def watch(
-    sources: Mapping[str, Callable[[], float]], seconds: float = 5, every: float = 0.25
+    sources: Mapping[str, Callable[[], float]],
+    seconds: float = 5,
+    every: float = 0.25,
+    label: str = "",
+    steps: bool = False,
 ) -> Watch:
     """Plot values live, for a bounded time, while traffic runs.
 
@@ -112,12 +136,14 @@ def watch(
         sources: a function without arguments for each name, called at every reading.
         seconds: how long to go on, at most 60.
         every: seconds between readings, at least 0.1.
+        label: what the values are, in which unit.
+        steps: whether a value stays what it is from one reading to the next, and then jumps.
     """
     if not isinstance(sources, Mapping):
         raise LabError("watch() takes a dict: a name, and a function that reads its value")
     if not (0 < seconds <= 60 and every >= 0.1):
         raise LabError("watch() takes at most 60 seconds, and a reading every 0.1 s at most")
-    return Watch(sources, seconds, every)
+    return Watch(sources, seconds, every, label, steps)
 
 
 def explore(picture: Callable[..., Picture], **choices: tuple[int, int] | Sequence[Any]) -> None:

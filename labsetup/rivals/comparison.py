@@ -14,8 +14,31 @@ from ..plots.live import progress_bar
 from ..plots.plots import Picture, plot
 from ..plots.style import SERIES
 from .flood import Flood
+from .ipvs import IpvsMaglev, IpvsSource
 from .requests import requests_of, serving
-from .ways import PORT, WAYS, Direct, HAProxy, NftDnat, Way
+from .ways import (
+    PORT,
+    Direct,
+    HAProxy,
+    NftDnat,
+    NftIngress,
+    NftMasquerade,
+    Way,
+    Xdp,
+    XdpMemory,
+)
+
+WAYS: tuple[type[Way], ...] = (
+    Direct,
+    Xdp,
+    XdpMemory,
+    NftIngress,
+    IpvsMaglev,
+    IpvsSource,
+    NftDnat,
+    NftMasquerade,
+    HAProxy,
+)
 
 
 @dataclass
