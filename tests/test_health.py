@@ -209,6 +209,21 @@ def test_new_checks_end_the_old_ones(net: Network, lb: Balancer) -> None:
     assert not old.events
 
 
+def test_one_can_wait_for_them(net: Network, lb: Balancer) -> None:
+    Connections(net, 1)
+    with HealthChecks(lb, interval=QUICK) as checks:
+        services(net)["s3"].stop()
+        assert checks.wait("s3") < 8
+        assert "s3" not in lb.servers
+        with pytest.raises(LabError, match=r"after 0\.2 s s3 is known to be ill, and not nobody"):
+            checks.wait(timeout=0.2)
+        with pytest.raises(LabError, match="there is no server s9; there are: s1"):
+            checks.wait("s9")
+        services(net)["s3"].start()
+        checks.wait()
+    assert lb.servers == ALL
+
+
 def test_what_checks_do_not_take(lb: Balancer) -> None:
     with pytest.raises(LabError, match="panic is a share from 0 to 1"):
         HealthChecks(lb, panic=50)

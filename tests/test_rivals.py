@@ -8,6 +8,7 @@ from support.pictures import drawn
 
 from labsetup import (
     VIP,
+    Balancer,
     Direct,
     Flood,
     HAProxy,
@@ -170,6 +171,14 @@ def test_live_frames_on_an_old_kernel(five, monkeypatch):
     found = compare(five, 1, 40, 100, connections=0, ways=(Direct, Xdp))
     assert "live frames need Linux 5.18" in repr(found)
     assert len(found["XDP"].costs) == 1
+
+
+def test_a_comparison_with_a_program_at_lb(five):
+    """It would balance in every way's place, and every way would cost what it costs."""
+    Balancer(five, "lb_table")
+    with pytest.raises(LabError, match="lb runs lb_table, which would take the packets"):
+        compare(five, 1)
+    five.lb.eth0.program.detach()
 
 
 def test_a_comparison_of_no_rounds(five):

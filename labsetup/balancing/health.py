@@ -204,6 +204,38 @@ class HealthChecks:
             raise
         return one
 
+    def wait(self, *ill: str, timeout: float = 15) -> float:
+        """Wait until these servers are known to be ill, and no others: none, until all are well.
+
+        Args:
+            ill: their names.
+            timeout: seconds.
+
+        Returns:
+            seconds that it took.
+
+        Raises:
+            LabError: when it takes longer, or for a server that the network does not have.
+        """
+        unknown = [name for name in ill if name not in self._net.vip_hosts]
+        if unknown:
+            there = ", ".join(self._net.vip_hosts)
+            raise LabError(f"there is no server {unknown[0]}; there are: {there}")
+        begun = time.monotonic()
+        while (found := self._found()) != set(ill):
+            if time.monotonic() > begun + timeout:
+                raise LabError(
+                    f"after {timeout:g} s {', '.join(sorted(found)) or 'nobody'} is known to be "
+                    f"ill, and not {', '.join(ill) or 'nobody'}"
+                )
+            time.sleep(0.01)  # polls: the loop's thread goes its own way
+        return time.monotonic() - begun
+
+    def _found(self) -> set[str]:
+        """Who is ill, as all have been told."""
+        last = {event.server: event.well for event in self.events}
+        return {server for server, well in last.items() if not well}
+
     def stop(self) -> None:
         """Check no more; the servers in use stay as they are, until the next `use`."""
         with self._telling:  # what is being told is told to its end

@@ -154,9 +154,17 @@ def compare(
         frames: live frames, likewise; 0 for none.
         connections: to hold while a server is taken out, and while state is lost; 0 for none.
         ways: those to compare.
+
+    Raises:
+        LabError: while lb runs an XDP program, and for no rounds.
     """
     if not (isinstance(rounds, int) and rounds >= 1):
         raise LabError(f"compare() takes at least one round, not {rounds}")
+    if net.lb.eth0.xdp:
+        raise LabError(
+            f"lb runs {net.lb.eth0.program_name}, which would take the packets before any other "
+            "way sees them; take it off first, as in net.lb.eth0.program.detach()"
+        )
     made = [way(net) for way in ways]
     found = Comparison(net, made)
     usable = [way for way in made if not way.missing]

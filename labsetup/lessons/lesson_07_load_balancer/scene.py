@@ -36,7 +36,7 @@ class Datagrams:
 
 
 def datagrams(
-    net: Network, at: str = "0.0.0.0", pktinfo: bool = False, questions: int = 20
+    net: Network, at: str = "0.0.0.0", pktinfo: bool = False, questions: int = 100
 ) -> Datagrams:
     """Have a UDP service at each server, and a client that asks it at the VIP.
 
@@ -64,7 +64,7 @@ def datagrams(
                 one.send(b"who are you?")
             answered, end = 0, time.monotonic() + WAIT
             for one in sockets:
-                one.settimeout(max(0.01, end - time.monotonic()))
+                one.settimeout(max(0.001, end - time.monotonic()))
                 with contextlib.suppress(OSError):  # nothing came
                     answered += bool(one.recv(100))
     answers = [seen.packet for seen in wire if not seen.sent and UDP in seen.packet]
