@@ -26,6 +26,7 @@ OTHER = [(exercise.id, kind) for exercise in EVERY for kind in exercise.alternat
 RACES = {  # mistakes that show where there are several CPUs
     "one counter for all CPUs",
     "one count for all CPUs",
+    "a hash that all CPUs share",
     "a count for each CPU",
     "three steps",
     "a switch that is turned",
