@@ -33,7 +33,7 @@ YOURS = (
 
 NAMED = "What makes a number of a name: do all letters of it have a say, each in its place?"
 NAMES = ["web-12", "web-21", "db", "10.0.0.7", "10.0.0.70", "s1"]
-SLOW = 0.05  # seconds for 20 flows; whoever takes longer gets half a second for each question
+SLOW = 0.05  # seconds for 20 flows; who takes longer is asked for fewer of them
 
 SALT = "Python's hash() of a str is another in each process. Two load balancers have to agree."
 
@@ -77,7 +77,7 @@ def check(choose: Callable[[np.uint64, list[str]], object]) -> None:
     everyone = chosen(SERVERS)
     took = time.monotonic() - begun
     many = took < SLOW * len(hashes) / 20
-    hashes = hashes if many else hashes[: max(40, int(len(hashes) / took / 2))]
+    hashes = hashes if many else hashes[: max(30, int(len(hashes) / took / 4))]
     before = everyone[: len(hashes)]
     if changed := int((chosen(SERVERS) != before).sum()):
         think = "Packets of one connection have the same hash. What else is there in your choice?"
