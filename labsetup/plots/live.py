@@ -74,6 +74,7 @@ class Watch:
         self._caption = ipywidgets.HTML()
         words = f"{', '.join(sources)}: a plot that moves while other cells run"
         live(ipywidgets.VBox([self._image, self._caption]), {"text/plain": words})
+        self.picture()  # the first one loads matplotlib, which takes longer than many readings
         self._task = asyncio.ensure_future(self._run(seconds, every))
 
     async def _run(self, seconds: float, every: float) -> None:
