@@ -23,6 +23,7 @@ ROOMS = [
     "libbpf",
     "network",
     "packets",
+    "maps",
     "programs",
     "observing",
     "plots",
