@@ -16,7 +16,7 @@ from ..network import sandbox
 from ..network.interface import Interface
 from ..packets.craft import frame
 from . import sources
-from .attach import Attachment, mend_helpers, put, take_off
+from .attach import Attachment, mend_helpers, replace, take_off
 from .build import build
 from .compile import Built
 from .loaded import Loaded, load
@@ -116,7 +116,8 @@ class Program:
                 there.  Without it veth takes back none of the frames that XDP sends.
 
         Raises:
-            LabError: if it is not an interface of the lab, or has a program of somebody else's.
+            LabError: if it is not an interface of the lab, or has a program of somebody else's, or
+                the kernel refuses: what ran there runs on.
         """
         if not isinstance(interface, Interface):
             given = type(interface).__name__
@@ -130,11 +131,9 @@ class Program:
                 f"notebook did not attach; take it off first: "
                 f"!ip -n {interface.host.name} link set {interface.name} xdp off"
             )
-        if ours is not None and ours.mode != mode:
-            take_off(interface)  # an interface runs XDP in one mode at a time
-        put(interface, self.fd, Attachment(self, mode, self.id, helper and mode == "native"))
+        wanted = helper and mode == "native"
+        replace(interface, self.fd, Attachment(self, mode, self.id, wanted))
         self._attached.append(interface)
-        mend_helpers(interface)
 
     def detach(self, interface: Interface | None = None) -> None:
         """Take the program off an interface, or off every one; the lab's xdp_pass goes with it."""
@@ -151,7 +150,10 @@ class Program:
         return list(self._attached)
 
     def _runs_at(self, interface: Interface) -> bool:
-        ours = interface.ours if interface.host.open else None
+        try:
+            ours = interface.ours
+        except LabError:  # the interface is gone
+            return False
         return ours is not None and ours.program is self
 
     def run(
