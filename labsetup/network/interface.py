@@ -7,6 +7,7 @@ import fcntl
 import ipaddress
 import re
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -111,10 +112,9 @@ class Interface:
     def mtu(self) -> int:
         """Bytes of the largest packet that it sends, without the Ethernet header."""
         with self.inside(), socket.socket() as any_socket:
-            told = fcntl.ioctl(
-                any_socket, SIOCGIFMTU, struct.pack("16si12x", self.name.encode(), 0)
-            )
-        return int(struct.unpack_from("i", told, 16)[0])
+            asked = self.name.encode().ljust(32, b"\0")
+            told = fcntl.ioctl(any_socket, SIOCGIFMTU, asked)
+        return int.from_bytes(told[16:20], sys.byteorder)
 
     @property
     def packed_mac(self) -> bytes:
