@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from support.examples import missing, named, place_of, source_of
 
+from labsetup.explaining import verifier
+from labsetup.explaining.listing import Listing
+from labsetup.explaining.rules import refusals
 from labsetup.programs.build import BuildError
-from labsetup.programs.explain import verifier
-from labsetup.programs.explain.listing import Listing
-from labsetup.programs.explain.rules import refusals
 from labsetup.programs.program import Program
 
 EXAMPLES = named({rule.name: rule.examples for rule in refusals().values()})
@@ -34,7 +34,7 @@ def reasons(monkeypatch):
 
     for name in ("reason_of", "by_its_words"):
         monkeypatch.setattr(verifier, name, watched(getattr(verifier, name)))
-    monkeypatch.setattr("labsetup.programs.explain.clang.by_its_words", verifier.by_its_words)
+    monkeypatch.setattr("labsetup.explaining.clang.by_its_words", verifier.by_its_words)
     return seen
 
 

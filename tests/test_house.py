@@ -21,6 +21,7 @@ ROOMS = [
     "tools",
     "apart",
     "libbpf",
+    "explaining",
     "network",
     "packets",
     "programs",

@@ -19,10 +19,10 @@ from typing import Any
 
 from ..apart import Child, Garbled, Parent
 from ..errors import LabError
+from ..explaining.clang import is_telling
 from ..network import sandbox
 from ..network.session import current
 from ..packets.fields import Field
-from ..programs.explain.clang import is_telling
 from ..programs.program import Program
 from ..programs.sources import read
 from .checking import Wrong

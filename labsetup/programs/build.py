@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import LabError
+from ..explaining.clang import Remark, gave_up, included, remarks, undeclared
+from ..explaining.listing import Listing
+from ..explaining.verifier import explain, last_words
 from .compile import Built, Compilation
-from .explain.clang import Remark, gave_up, included, remarks, undeclared
-from .explain.listing import Listing
-from .explain.verifier import explain, last_words
 from .loaded import Loaded
 
 # BCC makes functions of these names, and would attach them to the machine by itself.

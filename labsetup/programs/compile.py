@@ -17,11 +17,11 @@ from bcc import BPF
 
 from ..apart import Child, Message, Parent
 from ..errors import LabError
+from ..explaining.clang import WARNINGS
+from ..explaining.listing import TELL_ALL
 from ..libbpf.library import lib
 from ..libbpf.maps import MapTypes, types_of
 from ..libbpf.programs import PROG_TYPE_XDP, function_names, helpers_of, with_maps
-from .explain.clang import WARNINGS
-from .explain.listing import TELL_ALL
 from .sources import HEADERS, SOURCES
 
 PATIENCE = 10.0  # seconds for the verifier; an endless loop over a packet takes it minutes

@@ -6,9 +6,10 @@ import re
 import sys
 from pathlib import Path
 
+from .. import explaining
 from ..errors import LabError
 
-SOURCES = Path(__file__).parent.parent.parent / "bpf"
+SOURCES = explaining.SOURCES
 
 # Prepared by labsetup/lab for a kernel that has none of its own.
 HEADERS = Path(sys.prefix) / "share" / "xdp-lab" / "kernel-headers"

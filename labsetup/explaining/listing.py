@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from ..sources import SOURCES
+from . import SOURCES
 
 # BCC's DEBUG_PREPROCESSOR and DEBUG_SOURCE: it prints the C as it rewrote it, and then each
 # instruction under the line that it comes from.

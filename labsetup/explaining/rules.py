@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from ...errors import LabError
+from ..errors import LabError
 
 FOLDER = Path(__file__).parent
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..sources import SOURCES
+from . import SOURCES
 from .listing import Listing, Place
 from .rules import remarks as rules
 from .verifier import by_its_words
