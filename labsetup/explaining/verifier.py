@@ -87,7 +87,7 @@ def explain(listing: Listing, log: str, in_time: bool, warned: bool) -> Told:
     words = str(reason)
     if not words:
         return reason.place, f" with these words: {(last_words(log) or ['none'])[-1]}"
-    if "ntoh" not in listing.source:
+    if "ntoh" not in listing.code:
         words = re.sub(r" \(a number of 16 bits.*?\)", "", words)
     if _parses(listing):  # there the packet's end has another name
         words = re.sub(r"(?<!->)data_end", "pkt.end", words)
@@ -116,7 +116,7 @@ def reason_of(listing: Listing, log: str, in_time: bool, warned: bool) -> Reason
 
 def _parses(listing: Listing) -> bool:
     """Whether parse() takes the packet apart, and the reader's C does so nowhere itself."""
-    return '"parse.h"' in listing.source and "data_end" not in listing.source
+    return "parse.h" in listing.headers and "data_end" not in listing.code
 
 
 def _cut_off(reason: Reason, listing: Listing, warned: bool) -> Reason:
@@ -134,8 +134,8 @@ def _unasked(reason: Reason, listing: Listing, log: str) -> Reason | None:
     """
     if reason.place and reason.place.file in PARSING and "invalid access to packet" in log:
         return reason.by("unasked-in-parse")
-    if '"parse.h"' in listing.source and reason.rule == "endless-loop":
-        return None if LOOP.search(listing.source) else replace(reason.by("unasked"), place=None)
+    if "parse.h" in listing.headers and reason.rule == "endless-loop":
+        return None if LOOP.search(listing.code) else replace(reason.by("unasked"), place=None)
     return None
 
 
@@ -153,7 +153,7 @@ def _closer(reason: Reason, rule: Refusal, listing: Listing) -> Reason | None:
         return reason.by(rule.name)
     if rule.sign is None:
         return None
-    asked = re.findall(r"if \(!?(\w+)\b", listing.source)
+    asked = re.findall(r"if \(!?(\w+)\b", listing.code)
     for name in dict.fromkeys(asked) if "NAME" in rule.sign.pattern else [""]:
         if place := listing.only(rule.sign.pattern.replace("NAME", name)):
             found = reason.by(rule.name, line=place, name=name)
@@ -164,10 +164,10 @@ def _closer(reason: Reason, rule: Refusal, listing: Listing) -> Reason | None:
 
 def _moved_in_a_loop(reason: Reason, listing: Listing, log: str) -> Reason | None:
     """In a loop clang moves a comparison, or works out a place anew, and the proof is gone."""
-    if reason.rule == "data-end-used" and LOOP.search(listing.source):
+    if reason.rule == "data-end-used" and LOOP.search(listing.code):
         return reason.by("in-a-loop").by("turned-round")
     # Whoever has both, a barrier and a proof, has only proved too little.
-    proved = re.search(r"invalid access .*r=[1-9]\d*\)", log) and "barrier_var" in listing.source
+    proved = re.search(r"invalid access .*r=[1-9]\d*\)", log) and "barrier_var" in listing.code
     if "invalid access to packet" in log and not proved and listing.in_a_loop(reason.place):
         return reason.by("in-a-loop")
     return None

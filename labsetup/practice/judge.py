@@ -108,7 +108,7 @@ def _judged(exercise: Exercise, answer: Any) -> Reply:
     except Wrong as wrong:
         telling = [one for one in getattr(made, "warnings", []) if is_telling(one)]
         if telling:
-            wrong.think = f"Begin with what clang warns of: {telling[0]}"
+            wrong.think = f"Begin with this warning: {telling[0]}"
         happened = raised(wrong.__cause__) if wrong.__cause__ else wrong.happened
         rows = [("sent", wrong.sent), ("expected", wrong.expected), ("happened", happened)]
         return reply(False, wrong.think, *rows, differs=wrong.differs)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import LabError
 from ..explaining.clang import Remark, gave_up, included, remarks, undeclared
+from ..explaining.handed import sentences
 from ..explaining.listing import Listing
 from ..explaining.verifier import explain, last_words
 from .compile import Built, Compilation
@@ -49,7 +50,7 @@ class BuildError(LabError):
 
     def _render_traceback_(self) -> list[str]:
         """The sentence, and what clang had warned of."""
-        warned = [f"clang warns: {one}" for one in self.warnings]
+        warned = [f"warning: {one}" for one in self.warnings]
         return [*super()._render_traceback_(), *warned]
 
 
@@ -113,6 +114,8 @@ def build(name: str, source: str, function: str, file: str = "") -> tuple[Built,
         place, words = explain(listing, verified.log, verified.in_time, bool(warned))
         where = f"the verifier refused {name}{f' at {place}' if place else ''}"
         raise VerifierError(f"{where}{words}", verified.log, warned)
+    names = [plan.name for plan in verified.built.maps]
+    warned += sentences(listing, verified.unwritten, names)
     return verified.built, Loaded(verified.files), warned
 
 
