@@ -174,7 +174,8 @@ SILENT = {
         "nested.update(&w, &zero);"
     ),
     "written at a place that depends on the packet": (
-        "struct within w = {};\nu64 at = ip->ttl & 3;\nbarrier_var(at);\nw.mac[at] = 1;\nnested.update(&w, &zero);"
+        "struct within w = {};\nu64 at = ip->ttl & 3;\nbarrier_var(at);\nw.mac[at] = 1;\n"
+        "nested.update(&w, &zero);"
     ),
     "a record without holes": (
         "struct total *r = ring.ringbuf_reserve(sizeof(*r));\nif (!r)\nreturn XDP_DROP;\n"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .clang import Remark
 from .listing import Listing, Place
 from .unwritten import KEY, SUBMIT, VALUE, Unwritten
 
@@ -15,7 +16,7 @@ PADDING = "__pad"  # BCC names the gaps too
 GIVEN = re.compile(r"(?:&|increment\()\s*(\w+)\b(?!\s*(?:->|\.|\[))")  # variables handed over
 
 
-def sentences(listing: Listing, found: Sequence[Unwritten], maps: Sequence[str]) -> Iterator[str]:
+def warnings(listing: Listing, found: Sequence[Unwritten], maps: Sequence[str]) -> Iterator[Remark]:
     """What to say, once for each variable.
 
     Args:
@@ -31,7 +32,7 @@ def sentences(listing: Listing, found: Sequence[Unwritten], maps: Sequence[str])
         told.add(key)
 
 
-def _sentence(listing: Listing, one: Unwritten, name: str) -> str:
+def _sentence(listing: Listing, one: Unwritten, name: str) -> Remark:
     place = listing.at(one.at)
     what = {KEY: f"the key for {name}", VALUE: f"the value for {name}"}.get(one.part, "")
     happens = {
@@ -39,11 +40,12 @@ def _sentence(listing: Listing, one: Unwritten, name: str) -> str:
         VALUE: "the map keeps what lay there before",
     }.get(one.part, "what lay there before goes with it")
     which = _which(one)
-    return (
-        f"{place or 'somewhere'}: {what or 'the record'} is handed over "
+    words = (
+        f"{what or 'the record'} is handed over "
         f"{f'with {which} ' if which else ''}never written{' on one path' if one.ever else ''}; "
         f"{happens}: {_mend(listing, one, place)}"
     )
+    return Remark("warning", place or Place(0, "", "somewhere"), words)
 
 
 def _which(one: Unwritten) -> str:

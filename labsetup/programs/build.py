@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import LabError
+from ..explaining import handed, methods
 from ..explaining.clang import Remark, gave_up, included, remarks, undeclared
-from ..explaining.handed import sentences
 from ..explaining.listing import Listing
 from ..explaining.verifier import explain, last_words
 from .compile import Built, Compilation
@@ -114,9 +114,12 @@ def build(name: str, source: str, function: str, file: str = "") -> tuple[Built,
         place, words = explain(listing, verified.log, verified.in_time, bool(warned))
         where = f"the verifier refused {name}{f' at {place}' if place else ''}"
         raise VerifierError(f"{where}{words}", verified.log, warned)
-    names = [plan.name for plan in verified.built.maps]
-    warned += sentences(listing, verified.unwritten, names)
-    return verified.built, Loaded(verified.files), warned
+    maps = {plan.name: (plan.kind, plan.leaf.strip('"')) for plan in verified.built.maps}
+    more = [
+        *methods.warnings(listing, maps),
+        *handed.warnings(listing, verified.unwritten, [*maps]),
+    ]
+    return verified.built, Loaded(verified.files), [*warned, *map(str, more)]
 
 
 def _given_up(name: str, listing: Listing, found: list[Remark], told: str) -> BuildError:
