@@ -15,6 +15,9 @@ TELL_ALL = 0x4 | 0x8
 REMARK_OR_TEXT = re.compile(
     r"""/\*.*?\*/|//(?:\\\n|[^\n])*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL
 )
+FUNCTION = re.compile(
+    r"\b(?!(?:if|for|while|switch)\b)(\w+)\s*\([^;{}()]*(?:\([^()]*\)[^;{}()]*)*\)\s*\{"
+)
 LOOP = re.compile(r"\b(?:for|while)\s*\(|\bdo\s*\{")
 
 
@@ -65,7 +68,7 @@ class Listing:
         """
         self.code = bare(source)
         self._lines, self._bare = source.splitlines(), self.code.splitlines()
-        self.headers = _headers(source)
+        self.headers, self._function = _headers(source), function
         text, _, self.after = told.partition("#include <bcc/footer.h>")
         self.before, begin, text = text.partition("#if defined(BPF_LICENSE)")
         self._rewritten = (begin + text).splitlines()
@@ -146,6 +149,50 @@ class Listing:
         """The line that an instruction comes from."""
         found = self._at.get(instruction)
         return self.place(*found) if found else None
+
+    def comparing(self, instructions: list[int], sign: str) -> Place | None:
+        """The line of the last of these comparisons with the packet's end, if clang tells it."""
+        *others, here = map(self.at, instructions)
+        here = None if here in others else here
+        whole = (
+            rf"{sign}[^;{{}}]*\bend\b|\b(?:\w+->)?(?:data_)?end\s*{sign}|{sign}[^;{{}}]*data_end"
+        )
+        if here and not here.file and re.search(whole, here.text) and not LOOP.match(here.text):
+            return here
+        return self.only(whole)
+
+    def recursion(self) -> tuple[str, Place] | None:
+        """A function that calls itself, at once or by others, and a line on which it does so."""
+        bodies = {}
+        for head in FUNCTION.finditer(self.code):
+            depth, end = 1, head.end()
+            while depth and end < len(self.code):
+                depth += {"{": 1, "}": -1}.get(self.code[end], 0)
+                end += 1
+            bodies[head[1]] = range(head.end(), end)
+        calls = {
+            name: {
+                other: found.start()
+                for other in bodies
+                for found in re.finditer(rf"\b{other}\s*\(", self.code)
+                if found.start() in body
+            }
+            for name, body in bodies.items()
+        }
+
+        def reached(name: str) -> set[str]:
+            found, waiting = set[str](), [name]
+            while waiting:
+                new = calls.get(waiting.pop(), {}).keys() - found
+                found |= new
+                waiting += new
+            return found
+
+        for name in sorted(reached(self._function) | {self._function}):
+            if name in reached(name):
+                line = self.code.count("\n", 0, min(calls[name].values())) + 1
+                return name, Place(line, self.text(line))
+        return None
 
     def declared(self, name: str, above: int) -> Place | None:
         """The last line above another one that declares a variable of this name."""
