@@ -136,7 +136,7 @@ def told(log: str) -> tuple[str, Mapping[str, object], list[int]]:
     length = f"R{int(register[1:]) + 1}"
     if helper in LENGTH_BEHIND and not is_constant(steps, length):
         rule = "helper-unknown-length"
-    elif number != "0" and state.startswith("pkt") and _reaches(state, end) and not proved:
+    elif number != "0" and not proved and _reaches(state, number, end):
         rule = "number-too-large"
     elif offset < 0:
         rule = "before-the-packet" if number == "0" else "before-its-place"
@@ -152,7 +152,8 @@ def told(log: str) -> tuple[str, Mapping[str, object], list[int]]:
     return rule, values, [*others, at] if at >= 0 else []
 
 
-def _reaches(state: str, end: int) -> bool:
+def _reaches(state: str, number: str, end: int) -> bool:
     """Whether what was added to a pointer may lead behind the largest packet."""
     largest = _number(state, "umax")
-    return largest is None or largest + end > MOST
+    is_this = _number(state, "id") == int(number)  # older kernels do not tell it of each step
+    return is_this and (largest is None or largest + end > MOST)

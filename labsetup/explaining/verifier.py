@@ -132,7 +132,7 @@ def _cut_off(reason: Reason, listing: Listing, warned: bool) -> Reason:
 
 PACKET = {"too-little-proved", "unknown-place", "not-proved", "packet", "behind-parse"}
 # What is said of a program whose function calls itself; how far clang unrolls that varies.
-CALLS = {"cut-off", "own-function", "too-many-steps", "endless-loop", "stack-full", ""}
+CALLS = {"cut-off", "own-function", "too-many-steps", "endless-loop", "endless", "stack-full", ""}
 LENGTHS = {"unknown-size", "zero-length", "beyond-a-variable"}
 
 

@@ -28,8 +28,10 @@ from ..libbpf.maps import MapTypes, types_of
 from ..libbpf.programs import PROG_TYPE_XDP, function_names, helpers_of, refusal_of, with_maps
 from .sources import HEADERS, SOURCES
 from .values import type_of
+from .waiting import saying, why_long
 
 PATIENCE = 10.0  # seconds for the verifier; an endless loop over a packet takes it minutes
+SILENCE = 2.0  # seconds of waiting of which nothing is said
 COMPILING = 60.0  # seconds for clang, which takes one or two over the largest honest program
 
 
@@ -131,7 +133,7 @@ class Compilation:
             function: the one to load.
             kind: the type of BPF program, linux/bpf.h.
         """
-        self._function = function
+        self._function, self._text = function, text
         self._child = Child(lambda parent: _work(parent, text, function, kind))
 
     def compiled(self) -> Compiled:
@@ -141,7 +143,7 @@ class Compilation:
             LabError: when it takes longer than a minute.
         """
         try:
-            message = self._child.listen(COMPILING)
+            message = self._listen(COMPILING, why_long(self._function, self._text))
         except TimeoutError:
             raise LabError(
                 f"clang was stopped after {COMPILING:g} s over {self._function}; look for a loop "
@@ -152,10 +154,16 @@ class Compilation:
         found = json.loads(message.text)
         return Compiled(message.printed, **found)
 
+    def _listen(self, seconds: float, words: str) -> Message | None:
+        if self._child.has_told(min(SILENCE, seconds)):
+            return self._child.listen(seconds)
+        with saying(words):
+            return self._child.listen(seconds - SILENCE)
+
     def verified(self) -> Verified:
         """Wait for the verifier."""
         try:
-            message = self._child.listen(PATIENCE)
+            message = self._listen(PATIENCE, f"the verifier is still at work on {self._function}")
         except TimeoutError:
             return Verified((), in_time=False)
         if message is None:
