@@ -22,6 +22,7 @@ ROOMS = [
     "tools",
     "apart",
     "libbpf",
+    "explaining",
     "network",
     "packets",
     "maps",

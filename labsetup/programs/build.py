@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import LabError
+from ..explaining import handed, methods
+from ..explaining.clang import Remark, gave_up, included, remarks, undeclared
+from ..explaining.listing import Listing
+from ..explaining.verifier import explain, last_words
 from ..maps import limits
 from .compile import Built, Compilation
-from .explain.clang import Remark, gave_up, included, remarks, undeclared
-from .explain.listing import Listing
-from .explain.verifier import explain, last_words
 from .loaded import Loaded
 
 # BCC makes functions of these names, and would attach them to the machine by itself.
@@ -50,7 +51,7 @@ class BuildError(LabError):
 
     def _render_traceback_(self) -> list[str]:
         """The sentence, and what clang had warned of."""
-        warned = [f"clang warns: {one}" for one in self.warnings]
+        warned = [f"warning: {one}" for one in self.warnings]
         return [*super()._render_traceback_(), *warned]
 
 
@@ -117,7 +118,12 @@ def build(name: str, source: str, function: str, file: str = "") -> tuple[Built,
         raise VerifierError(f"{where}{words}", verified.log, warned)
     loaded = Loaded(verified.files)
     limits.check(verified.built.maps)
-    return verified.built, loaded, warned
+    maps = {plan.name: (plan.kind, plan.leaf.strip('"')) for plan in verified.built.maps}
+    more = [
+        *methods.warnings(listing, maps),
+        *handed.warnings(listing, verified.unwritten, [*maps]),
+    ]
+    return verified.built, loaded, [*warned, *map(str, more)]
 
 
 def _given_up(name: str, listing: Listing, found: list[Remark], told: str) -> BuildError:
@@ -135,7 +141,7 @@ def _refused_by_clang(where: str, listing: Listing, log: str) -> BuildError:
     if errors:
         because = included(listing, errors[0])
         return BuildError(f"{where} does not compile: {errors[0]}{because}", log)
-    if why := limits.refused(listing.source, log):
+    if why := limits.refused(listing.code, log):
         return BuildError(f"{where} cannot be loaded; {why}", log)
     reason = log.strip().splitlines()
     return BuildError(

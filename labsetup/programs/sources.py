@@ -6,9 +6,16 @@ import re
 import sys
 from pathlib import Path
 
+from .. import explaining
 from ..errors import LabError
+from ..explaining.listing import bare
 
-SOURCES = Path(__file__).parent.parent.parent / "bpf"
+SOURCES = explaining.SOURCES
+
+# A function that is given a ctx; those that are static are parts of one.
+ENTRY = re.compile(
+    r"^(?!.*\bstatic\b)(?:.*[\s;})])?(?P<type>int)\s+(?P<name>\w+)\s*\(\s*struct\s+xdp_md\b", re.M
+)
 
 # Prepared by labsetup/lab for a kernel that has none of its own.
 HEADERS = Path(sys.prefix) / "share" / "xdp-lab" / "kernel-headers"
@@ -51,7 +58,7 @@ def entry_of(name: str, source: str) -> str:
     Raises:
         LabError: when there are several, and none has the name.
     """
-    names: list[str] = re.findall(r"^int\s+(\w+)\s*\(\s*struct\s+xdp_md\b", source, re.MULTILINE)
+    names = [found["name"] for found in ENTRY.finditer(bare(source))]
     if name in names or not names:
         return name
     if len(names) == 1:
@@ -66,7 +73,9 @@ def with_capture(source: str, entry: str) -> str:
 
 def around(source: str, entry: str, outer: str) -> str:
     """A program's C with another behind it, which calls it as an inline function, CAPTURED."""
-    inline = re.sub(rf"^int(?=\s+{entry}\s*\()", "static __always_inline int", source, flags=re.M)
+    found = next((one for one in ENTRY.finditer(bare(source)) if one["name"] == entry), None)
+    at = found.start("type") if found else 0
+    inline = f"{source[:at]}static __always_inline {source[at:]}" if found else source
     return f"{inline}\n#define CAPTURED {entry}\n{outer}"
 
 
