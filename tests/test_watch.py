@@ -38,13 +38,12 @@ def test_it_ends_when_it_is_told_to() -> None:
     assert 1 <= len(view.times) == len(view.values["one"])
 
 
-@pytest.mark.parametrize(("steps", "style"), [(True, "steps-post"), (False, "default")])
-def test_a_value_that_jumps_is_drawn_as_a_step(steps: bool, style: str) -> None:
+def test_a_value_that_jumps_is_drawn_as_a_step() -> None:
     async def see() -> Watch:
-        view = watch({"share": lambda: 20.0}, 0.3, 0.1, label="% of the flows", steps=steps)
+        view = watch({"share": lambda: 20.0}, 0.3, 0.1, label="% of the flows")
         await view
         return view
 
     axes = drawn(asyncio.run(see()))
-    assert [line.get_drawstyle() for line in axes.lines] == [style]
+    assert [line.get_drawstyle() for line in axes.lines] == ["steps-post"]
     assert axes.get_ylabel() == "% of the flows"

@@ -60,9 +60,14 @@ def entry_of(name: str, source: str) -> str:
 
 
 def with_capture(source: str, entry: str) -> str:
-    """A program's C with ``bpf/capture.c`` behind it, which calls it as an inline function."""
+    """A program's C with ``bpf/capture.c`` around it."""
+    return around(source, entry, (SOURCES / "capture.c").read_text())
+
+
+def around(source: str, entry: str, outer: str) -> str:
+    """A program's C with another behind it, which calls it as an inline function, CAPTURED."""
     inline = re.sub(rf"^int(?=\s+{entry}\s*\()", "static __always_inline int", source, flags=re.M)
-    return f"{inline}\n#define CAPTURED {entry}\n{(SOURCES / 'capture.c').read_text()}"
+    return f"{inline}\n#define CAPTURED {entry}\n{outer}"
 
 
 def without_licence(source: str) -> str:

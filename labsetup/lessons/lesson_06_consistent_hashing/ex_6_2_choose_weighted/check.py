@@ -1,7 +1,7 @@
 """Shares by weight, and still nobody moves who need not.
 
 The shares come first, for weights of several kinds; then who moves when one weight changes; then
-whether the order in the dict has a say.
+whether the order in the dict has a say.  At the end hash() is that of another process.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 from labsetup import flow_hash, random_flows
 from labsetup.balancing.hashing import Hashes, Names
 from labsetup.practice.checking import Wrong
+
+from ..ex_6_1_choose.check import SALT, another_process
 
 Weights = dict[str, int]
 Shares = dict[str, float]
@@ -72,6 +74,11 @@ def check(choose_weighted: Callable[[np.uint64, Weights], object]) -> None:
                 f"{moved.sum()} moved elsewhere",
                 think,
             )
+    before = chosen(LIGHT)
+    with another_process():
+        if changed := int((chosen(LIGHT) != before).sum()):
+            sent = f"{FLOWS} flows, where hash() is that of another Python process"
+            raise Wrong(sent, "the same server", f"another one for {changed}", SALT)
 
 
 def _shown(shares: Shares) -> str:
