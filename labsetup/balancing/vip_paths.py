@@ -11,6 +11,7 @@ import socket
 
 from ..errors import LabError
 from ..network.network import Network
+from ..network.process import Result
 
 MARK = 0x7100  # and of the tables; plus the server's place
 FIRST, OWN = 10, 20  # preferences of the rules: the marks, then the kernel's own addresses
@@ -31,6 +32,8 @@ class VipPaths:
         self._net = net
         self._marks = {name: MARK + place for place, name in enumerate(net.vip_hosts)}
         vip = net.vip.split("/")[0]
+        if f"lookup {MARK}" in net.lb.run("ip rule"):  # of one that was interrupted
+            self.close()
         lines = [f"rule add preference {OWN} lookup local"]
         for name, mark in self._marks.items():
             via = net.hosts[name].address
@@ -38,7 +41,9 @@ class VipPaths:
                 f"route replace {vip} via {via} dev eth0 table {mark}",
                 f"rule add preference {FIRST} fwmark {mark} lookup {mark}",
             ]
-        self._batch([*lines, "rule del preference 0"])
+        said = self._batch([*lines, "rule del preference 0"])
+        if said.status:
+            raise LabError(f"lb cannot ask each server at the VIP: {said.output.strip()}")
         # The answers come from the VIP, an address of lb's own.
         said = net.lb.run("sysctl -w net.ipv4.conf.eth0.accept_local=1")
         if said.status:
@@ -49,16 +54,16 @@ class VipPaths:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, self._marks[server])
 
     def close(self) -> None:
-        """Take the rules back."""
+        """Take the rules back, whichever of them are there."""
         if not self._net.lb.open:
             return
-        lines = ["rule add preference 0 lookup local"]
+        # The kernel takes a second rule like its own first one, so that one goes before it comes.
+        lines = ["rule del preference 0", "rule add preference 0 lookup local"]
         for mark in self._marks.values():
             lines += [f"rule del preference {FIRST} fwmark {mark}", f"route flush table {mark}"]
-        self._batch([*lines, f"rule del preference {OWN}"])
+        self._batch([*lines, f"rule del preference {OWN}"], "-force")
 
-    def _batch(self, lines: list[str]) -> None:
+    def _batch(self, lines: list[str], *options: str) -> Result:
         script = "".join(f"{line}\n" for line in lines)
-        said = self._net.lb.run(["sh", "-c", f"ip -batch - <<'END'\n{script}END"])
-        if said.status:
-            raise LabError(f"lb cannot ask each server at the VIP: {said.output.strip()}")
+        words = " ".join(["ip", *options, "-batch", "-"])
+        return self._net.lb.run(["sh", "-c", f"{words} <<'END'\n{script}END"])
