@@ -18,11 +18,13 @@ LAB = REPO / "labsetup"
 # Lowest first: a room uses what stands before it, and nothing behind it.
 ROOMS = [
     "errors",
+    "arguments",
     "tools",
     "apart",
     "libbpf",
     "network",
     "packets",
+    "maps",
     "programs",
     "observing",
     "plots",

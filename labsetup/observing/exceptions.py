@@ -8,12 +8,12 @@ import weakref
 from ..errors import LabError
 from ..libbpf.links import attach_tracepoint
 from ..libbpf.programs import PROG_TYPE_TRACEPOINT
+from ..maps.maps import Map
 from ..network import sandbox
 from ..network.interface import Interface
 from ..network.session import current
 from ..programs.compile import Compilation
 from ..programs.loaded import Loaded
-from ..programs.maps import Map
 from ..programs.sources import SOURCES
 
 

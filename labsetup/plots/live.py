@@ -67,7 +67,7 @@ class Watch:
         for name, read in sources.items():
             if not callable(read):
                 raise LabError(f"watch() reads {name} again and again: give it a lambda: ...")
-        self._sources, self._label = dict(sources), label
+        self._sources, self._label, self._ended = dict(sources), label, False
         self.times: list[float] = []
         self.values: dict[str, list[float]] = {name: [] for name in sources}
         self._image = ipywidgets.Image(format="png", layout={"max_width": "700px"})
@@ -84,7 +84,7 @@ class Watch:
         while True:
             now = time.monotonic() - start
             self._read(now)
-            if now >= seconds:
+            if now >= seconds or self._ended:
                 self._show()
                 return
             if now >= to_draw:
@@ -128,6 +128,11 @@ class Watch:
     def picture(self) -> Picture:
         """The readings so far."""
         return plot(self._draw, f"{', '.join(self.values)} over time, {self._taken}")
+
+    def stop(self) -> Watch:
+        """Read no more; what was read so far is the picture."""
+        self._ended = True
+        return self
 
     def __await__(self) -> Generator[Any, None, Picture]:
         try:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 from scapy.packet import Packet
 
+from ..maps.values import PerCPU
 from ..network.host import cpus
 from ..packets.craft import Ether, frame
 from ..packets.fields import Field, fields_of
 from ..programs.program import Program
 from ..programs.run import VERDICTS, Run
 from ..programs.sources import around, entry_of
-from ..programs.values import PerCPU
 from .museum import exhibit, halls
 
 Case = tuple[str, Packet | bytes, str, str]  # a packet in words, itself, its verdict, a thought

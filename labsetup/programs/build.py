@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import LabError
+from ..maps import limits
 from .compile import Built, Compilation
 from .explain.clang import Remark, gave_up, included, remarks, undeclared
 from .explain.listing import Listing
@@ -79,6 +80,7 @@ def build(name: str, source: str, function: str, file: str = "") -> tuple[Built,
         BuildError: with clang's first complaint.
         VerifierError: with the refused line and what usually mends it.
     """
+    limits.check_declared(source)
     with Compilation(source, function) as compilation:
         compiled = compilation.compiled()
         listing = Listing(source, function, compiled.told)
@@ -113,7 +115,9 @@ def build(name: str, source: str, function: str, file: str = "") -> tuple[Built,
         place, words = explain(listing, verified.log, verified.in_time, bool(warned))
         where = f"the verifier refused {name}{f' at {place}' if place else ''}"
         raise VerifierError(f"{where}{words}", verified.log, warned)
-    return verified.built, Loaded(verified.files), warned
+    loaded = Loaded(verified.files)
+    limits.check(verified.built.maps)
+    return verified.built, loaded, warned
 
 
 def _given_up(name: str, listing: Listing, found: list[Remark], told: str) -> BuildError:
@@ -131,6 +135,8 @@ def _refused_by_clang(where: str, listing: Listing, log: str) -> BuildError:
     if errors:
         because = included(listing, errors[0])
         return BuildError(f"{where} does not compile: {errors[0]}{because}", log)
+    if why := limits.refused(listing.source, log):
+        return BuildError(f"{where} cannot be loaded; {why}", log)
     reason = log.strip().splitlines()
     return BuildError(
         f"BCC could not compile {where}: {reason[-1] if reason else 'it gave no reason'}; "

@@ -20,27 +20,13 @@ from ..errors import LabError
 from ..libbpf.library import lib
 from ..libbpf.maps import MapTypes, types_of
 from ..libbpf.programs import PROG_TYPE_XDP, function_names, helpers_of, with_maps
+from ..maps.plan import MapPlan
 from .explain.clang import WARNINGS
 from .explain.listing import TELL_ALL
 from .sources import HEADERS, SOURCES
 
 PATIENCE = 10.0  # seconds for the verifier; an endless loop over a packet takes it minutes
 COMPILING = 60.0  # seconds for clang, which takes one or two over the largest honest program
-
-
-@dataclass(frozen=True)
-class MapPlan:
-    """A map as the C describes it, with the types of its keys and values as BCC writes them."""
-
-    name: str
-    kind: int
-    key: str
-    leaf: str
-    key_size: int
-    leaf_size: int
-    entries: int
-    flags: int
-    types: MapTypes
 
 
 @dataclass(frozen=True)
