@@ -24,7 +24,7 @@ Case = tuple[str, Packet | bytes, str, str]  # a packet in words, itself, its ve
 
 ABORTED, DROP, PASS, TX, REDIRECT = VERDICTS
 
-ROUND = 300_000  # longer than a CPU gives its time to one, so that two do meet
+ROUND = 1_000_000  # longer than a CPU gives its time to one, so that two do meet
 AGAIN = """
 BPF_PERCPU_ARRAY(lab_verdicts, u64, 8);
 
@@ -141,16 +141,24 @@ def summed(value: int | PerCPU) -> int:
     return value.sum if isinstance(value, PerCPU) else int(value)
 
 
-def at_once(program: Program, what: str, packet: Packet | bytes) -> tuple[str, int]:
+def at_once(
+    program: Program, what: str, packet: Packet | bytes, times: int = ROUND
+) -> tuple[str, int]:
     """Run a program on several CPUs at the same time; one CPU alone loses no addition.
+
+    Args:
+        program: the reader's.
+        what: the packet in words.
+        packet: what goes in.
+        times: how often on each CPU; fewer where CPUs wait for each other.
 
     Returns:
         what was sent, in words, and how many times.
     """
     together = cpus()[:4]
-    program.run(packet, repeat=ROUND, cpus=together)
-    words = f"{what}, {ROUND:,} times on each of {len(together)} CPUs at once"
-    return words, ROUND * len(together)
+    program.run(packet, repeat=times, cpus=together)
+    words = f"{what}, {times:,} times on each of {len(together)} CPUs at once"
+    return words, times * len(together)
 
 
 def running_again(program: Program) -> Program:

@@ -81,7 +81,7 @@ def check(program: Program) -> None:
     again.run(to_vip())  # who makes an entry of a map does so now
     for _ in range(5):
         before = summed(again["handed"][place])
-        sent, times = at_once(again, "TCP for the VIP", to_vip())
+        sent, times = at_once(again, "TCP for the VIP", to_vip(), 300_000)
         grown = summed(again["handed"][place]) - before
         equal(
             sent, f"handed[{place}] grows by", times, grown, f"{LOST} Which two cures did you see?"
