@@ -10,29 +10,7 @@ from .explain.clang import Remark, gave_up, included, remarks, undeclared
 from .explain.listing import Listing
 from .explain.verifier import explain, last_words
 from .loaded import Loaded
-
-# BCC makes functions of these names, and would attach them to the machine by itself.
-PROBES = (
-    "kprobe__",
-    "kretprobe__",
-    "kfunc__",
-    "kretfunc__",
-    "lsm__",
-    "raw_tracepoint__",
-    "tracepoint__",
-)
-
-
-# The kernel's functions that reach beyond packets and maps, by number: linux/bpf.h.  Some kernels
-# let XDP programs call one of them.
-HELPERS = {
-    36: "bpf_probe_write_user",
-    58: "bpf_override_return",
-    109: "bpf_send_signal",
-    117: "bpf_send_signal_thread",
-    166: "bpf_sys_bpf",
-    168: "bpf_sys_close",
-}
+from .reach import too_far
 
 
 class BuildError(LabError):
@@ -94,18 +72,8 @@ def build(name: str, source: str, function: str, file: str = "") -> tuple[Built,
                 f"int {function}(struct xdp_md *ctx)",
                 compiled.told,
             )
-        if probes := [one for one in compiled.functions if one.startswith(PROBES)]:
-            raise BuildError(
-                f"{name} has a probe of the whole machine, {probes[0]}; the lab loads one XDP "
-                "program and nothing beside it: take the probe out",
-                compiled.told,
-            )
-        if acts := [HELPERS[one] for one in compiled.helpers if one in HELPERS]:
-            raise BuildError(
-                f"{name} calls {acts[0]}(), which acts on whatever process is running; the lab's "
-                "programs act on packets and maps alone: take the call out",
-                compiled.told,
-            )
+        if beyond := too_far(compiled.functions, compiled.helpers, listing):
+            raise BuildError(f"{name}{beyond}", compiled.told)
         verified = compilation.verified()
     if verified.built is None:
         if call := undeclared(found):

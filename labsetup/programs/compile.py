@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,17 +16,19 @@ from typing import Any
 
 from bcc import BPF
 
-from ..apart import Child, Message, Parent
+from ..apart import MOST_BYTES, Child, Message, Parent
 from ..errors import LabError
 from ..libbpf.library import lib
 from ..libbpf.maps import MapTypes, types_of
 from ..libbpf.programs import PROG_TYPE_XDP, function_names, helpers_of, with_maps
+from ..network import jail
 from .explain.clang import WARNINGS
 from .explain.listing import TELL_ALL
 from .sources import HEADERS, SOURCES
 
 PATIENCE = 10.0  # seconds for the verifier; an endless loop over a packet takes it minutes
 COMPILING = 60.0  # seconds for clang, which takes one or two over the largest honest program
+MEMORY = 2 * 2**30  # bytes more than it begins with; the largest honest program takes 0.2
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ class Compilation:
             kind: the type of BPF program, linux/bpf.h.
         """
         self._function = function
-        self._child = Child(lambda parent: _work(parent, text, function, kind))
+        self._child = Child(lambda parent: _work(parent, text, function, kind), inherits=False)
 
     def compiled(self) -> Compiled:
         """Wait for clang.
@@ -178,6 +181,8 @@ def _verified(message: Message) -> Verified:
 def _work(parent: Parent, text: str, function: str, kind: int) -> None:
     """In the child: compile, then load."""
     name_headers()
+    if kind == PROG_TYPE_XDP:  # the lab's own tracepoint is described in a file of the machine's
+        _renounce()
     flags = [f"-I{SOURCES}", *WARNINGS]
     try:
         bpf = _Quiet(text=text.encode(), cflags=flags, debug=TELL_ALL)
@@ -206,6 +211,23 @@ def _work(parent: Parent, text: str, function: str, kind: int) -> None:
         "licence": lib.bpf_module_license(bpf.module).decode(),
     }
     parent.tell(json.dumps(found), [loaded.fd, *files])
+
+
+def _renounce() -> None:
+    """Keep BPF alone, and the headers: clang reads what a stranger may have written."""
+    modules = Path("/lib/modules", os.uname().release)
+    own = [modules / "build", modules / "source", os.environ.get("BCC_KERNEL_SOURCE", HEADERS)]
+    shown = [SOURCES, HEADERS, *(Path(one).resolve() for one in own)]
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    jail.see_only([*jail.system(), *shown], kept=Path("/sys/fs/bpf"))
+    limits = {
+        resource.RLIMIT_AS: pages * resource.getpagesize() + MEMORY,
+        resource.RLIMIT_CPU: int(COMPILING + PATIENCE),
+        resource.RLIMIT_FSIZE: MOST_BYTES,
+        resource.RLIMIT_CORE: 0,
+    }
+    kept = (jail.CAP_BPF, jail.CAP_PERFMON, jail.CAP_NET_ADMIN)
+    jail.renounce(jail.user_for([SOURCES / "xdp.h", HEADERS]), jail.COMPILING, limits, kept)
 
 
 def _plan(module: int, number: int) -> MapPlan:
