@@ -86,7 +86,7 @@ def see_only(shown: Iterable[Path], hidden: Iterable[Path] = (), kept: Path | No
 
     Args:
         shown: files and folders, each at its place; those that are not there are left out.
-        hidden: folders within them that are to look empty.
+        hidden: folders within them of which nothing is seen but what is shown by itself.
         kept: one more folder, which can be written to.
 
     Raises:
@@ -97,12 +97,16 @@ def see_only(shown: Iterable[Path], hidden: Iterable[Path] = (), kept: Path | No
     root = sandbox.NETNS
     _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
     every = {one for path in shown if path.exists() for one in (path, path.resolve())}
-    for path in every:
-        if not every.intersection(path.parents):  # else it is there already
-            _show(path, _below(root, path))
+    hidden = {one for path in hidden if path.exists() for one in (path, path.resolve())}
+    first = [one for one in every if not every.intersection(one.parents)]
+    for path in first:
+        _show(path, _below(root, path))
     for path in hidden:
         if (there := _below(root, path)).is_dir():
-            _mount("tmpfs", there, "tmpfs", 0, "mode=755,size=0")
+            _mount("tmpfs", there, "tmpfs", 0, "mode=755,size=1m")
+    for path in every.difference(first):
+        if hidden.intersection(path.parents):
+            _show(path, _below(root, path))
     writable = _below(root, kept) if kept else None
     if writable:
         writable.mkdir(parents=True, exist_ok=True)

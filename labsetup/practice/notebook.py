@@ -15,8 +15,9 @@ from ..programs.program import Program
 from . import exercise as exercises
 from .diary import Diary, say
 from .exercise import Exercise
-from .judge import Checking, judge
+from .judge import judge
 from .reply import Reply
+from .worker import Checking
 
 
 class Refused(set[str]):

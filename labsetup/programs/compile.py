@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from ..libbpf.library import lib
 from ..libbpf.maps import MapTypes, types_of
 from ..libbpf.programs import PROG_TYPE_XDP, function_names, helpers_of, with_maps
 from ..network import jail
+from ..network.session import current
 from .explain.clang import WARNINGS
 from .explain.listing import TELL_ALL
 from .sources import HEADERS, SOURCES
@@ -29,6 +32,8 @@ from .sources import HEADERS, SOURCES
 PATIENCE = 10.0  # seconds for the verifier; an endless loop over a packet takes it minutes
 COMPILING = 60.0  # seconds for clang, which takes one or two over the largest honest program
 MEMORY = 2 * 2**30  # bytes more than it begins with; the largest honest program takes 0.2
+
+NAMED = re.compile(r'^\s*#\s*include\s*[<"](/[^">]+)', re.MULTILINE)  # headers by their whole path
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,12 @@ def name_headers() -> None:
         os.environ.setdefault("BCC_KERNEL_SOURCE", str(HEADERS))
 
 
+class Whose:
+    """Whether the C that this process compiles is a stranger's, who names no header of ours."""
+
+    strangers = False
+
+
 class _Quiet(BPF):  # type: ignore[misc]  # BCC has no types
     """BCC, but for its habit of attaching whatever function has the name of a probe."""
 
@@ -127,7 +138,9 @@ class Compilation:
             kind: the type of BPF program, linux/bpf.h.
         """
         self._function = function
-        self._child = Child(lambda parent: _work(parent, text, function, kind), inherits=False)
+        own = [] if current().one(Whose).strangers else NAMED.findall(text)
+        work = partial(_work, text=text, function=function, kind=kind, own=own)
+        self._child = Child(work, inherits=False)
 
     def compiled(self) -> Compiled:
         """Wait for clang.
@@ -178,11 +191,11 @@ def _verified(message: Message) -> Verified:
     return Verified(message.files, built)
 
 
-def _work(parent: Parent, text: str, function: str, kind: int) -> None:
+def _work(parent: Parent, text: str, function: str, kind: int, own: Sequence[str]) -> None:
     """In the child: compile, then load."""
     name_headers()
     if kind == PROG_TYPE_XDP:  # the lab's own tracepoint is described in a file of the machine's
-        _renounce()
+        _renounce([Path(one) for one in own])
     flags = [f"-I{SOURCES}", *WARNINGS]
     try:
         bpf = _Quiet(text=text.encode(), cflags=flags, debug=TELL_ALL)
@@ -213,13 +226,20 @@ def _work(parent: Parent, text: str, function: str, kind: int) -> None:
     parent.tell(json.dumps(found), [loaded.fd, *files])
 
 
-def _renounce() -> None:
-    """Keep BPF alone, and the headers: clang reads what a stranger may have written."""
+def _renounce(named: Sequence[Path]) -> None:
+    """Keep BPF alone, and headers: clang reads what a stranger may have written.
+
+    Args:
+        named: other headers that may be read, with those beside them.
+    """
     modules = Path("/lib/modules", os.uname().release)
-    own = [modules / "build", modules / "source", os.environ.get("BCC_KERNEL_SOURCE", HEADERS)]
-    shown = [SOURCES, HEADERS, *(Path(one).resolve() for one in own)]
+    prepared = Path(os.environ.get("BCC_KERNEL_SOURCE", HEADERS))
+    kernels = [one.resolve() for one in (modules / "build", modules / "source", prepared)]
+    beside = [one.parent for one in named]
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    jail.see_only([*jail.system(), *shown], kept=Path("/sys/fs/bpf"))
+    user = jail.user_for([SOURCES / "xdp.h", *kernels, *named, *beside])
+    shown = [*jail.system(), SOURCES, prepared, *kernels, *beside]
+    jail.see_only(shown, kept=Path("/sys/fs/bpf"))
     limits = {
         resource.RLIMIT_AS: pages * resource.getpagesize() + MEMORY,
         resource.RLIMIT_CPU: int(COMPILING + PATIENCE),
@@ -227,7 +247,7 @@ def _renounce() -> None:
         resource.RLIMIT_CORE: 0,
     }
     kept = (jail.CAP_BPF, jail.CAP_PERFMON, jail.CAP_NET_ADMIN)
-    jail.renounce(jail.user_for([SOURCES / "xdp.h", HEADERS]), jail.COMPILING, limits, kept)
+    jail.renounce(user, jail.COMPILING, limits, kept)
 
 
 def _plan(module: int, number: int) -> MapPlan:

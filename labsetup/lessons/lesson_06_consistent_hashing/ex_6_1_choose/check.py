@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from labsetup import flow_hash, mixed, random_flows, seed_of, unevenness
 from labsetup.balancing.hashing import Hashes, Names
 from labsetup.practice.checking import Wrong
+from labsetup.practice.stranger import Stranger
+
+Choose = Callable[[np.uint64, list[str]], object]
 
 FLOWS = 400
 SERVERS = ["s1", "s2", "s3", "s4", "s5"]
@@ -40,20 +43,23 @@ def salted(thing: object) -> bool:
 
 
 @contextmanager
-def another_process() -> Iterator[None]:
-    """hash() as a process with another salt has it (PYTHONHASHSEED); a number's stays."""
+def another_process(choose: Choose) -> Iterator[Choose]:
+    """The function where hash() is that of a process with another salt; a number's stays."""
+    if isinstance(choose, Stranger):
+        yield choose.elsewhere()
+        return
     own = hash
     with patch("builtins.hash", lambda one: own(("another", one) if salted(one) else one)):
-        yield
+        yield choose
 
 
-def check(choose: Callable[[np.uint64, list[str]], object]) -> None:
+def check(choose: Choose) -> None:
     hashes = flow_hash(random_flows(FLOWS), key=(6, 1))
 
-    def chosen(servers: list[str], flows: Hashes = hashes) -> Names:
+    def chosen(servers: list[str], flows: Hashes = hashes, by: Choose = choose) -> Names:
         names = []
         for flow in flows:
-            name = choose(flow, given := list(servers))
+            name = by(flow, given := list(servers))
             if not (isinstance(name, str) and name in servers):
                 think = "What does your function return, and is it one of the servers?"
                 raise Wrong(f"a flow, and {servers}", "a name from the list", repr(name), think)
@@ -86,8 +92,8 @@ def check(choose: Callable[[np.uint64, list[str]], object]) -> None:
     think = TIED if moved.mean() < 0.5 else PLACE
     nothing(f"{len(moved)} flows; the same servers in another order", moved, think)
 
-    with another_process():
-        changed = int((chosen(SERVERS) != before).sum())
+    with another_process(choose) as elsewhere:
+        changed = int((chosen(SERVERS, by=elsewhere) != before).sum())
     if changed:
         sent = f"{every}, where hash() is that of another Python process"
         raise Wrong(sent, "the same server", f"another one for {changed}", SALT)
