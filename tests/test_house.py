@@ -24,6 +24,7 @@ ROOMS = [
     "network",
     "packets",
     "programs",
+    "strangers",
     "observing",
     "plots",
     "balancing",

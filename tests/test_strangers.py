@@ -13,7 +13,10 @@ from labsetup.practice.exercise import every, find
 from labsetup.practice.judge import judge
 
 PYTHON = [one.id for one in every().values() if one.suffix == ".py"]
-LOOKS = "who looks for himself", "who asks every server"  # a notebook has a network; a file has none
+LOOKS = (
+    "who looks for himself",
+    "who asks every server",
+)  # a notebook has a network; a file has none
 
 
 @cache

@@ -38,7 +38,7 @@ MASKED_EQUAL = 7
 COMPUTING = (
     "access brk clock_getres clock_gettime clock_nanosleep close dup dup2 dup3 exit exit_group "
     "faccessat faccessat2 fcntl fstat fstatfs futex getcwd getdents64 getegid geteuid getgid "
-    "getpid getppid getrandom getrlimit getrusage gettid gettimeofday getuid kill lseek lstat "
+    "getpid getppid getrandom getrlimit getrusage gettid gettimeofday getuid lseek lstat "
     "madvise mmap mprotect mremap munmap nanosleep newfstatat open openat poll ppoll pread64 "
     "prlimit64 pselect6 read readlink readlinkat readv restart_syscall rseq rt_sigaction "
     "rt_sigprocmask rt_sigreturn sched_getaffinity sched_yield select set_robust_list "

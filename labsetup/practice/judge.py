@@ -25,12 +25,12 @@ from ..programs.compile import Whose
 from ..programs.explain.clang import is_telling
 from ..programs.program import Program
 from ..programs.sources import read
+from ..strangers.stranger import Ended, Stranger
+from ..strangers.worker import Checking, line_of, load
 from .checking import Wrong
 from .diary import UNREADABLE
 from .exercise import Exercise
 from .reply import Reply
-from .stranger import Ended, Stranger
-from .worker import Checking, line_of, load
 
 SECONDS = 20.0  # for one check; the longest with a network takes about three
 PRINTED = 300  # characters of what an answer prints are shown

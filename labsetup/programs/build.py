@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import LabError
+from ..libbpf.reach import LAST, PROBES, REFUSED
 from .compile import Built, Compilation
 from .explain.clang import Remark, gave_up, included, remarks, undeclared
 from .explain.listing import Listing
 from .explain.verifier import explain, last_words
 from .loaded import Loaded
-from .reach import too_far
 
 
 class BuildError(LabError):
@@ -72,8 +72,8 @@ def build(name: str, source: str, function: str, file: str = "") -> tuple[Built,
                 f"int {function}(struct xdp_md *ctx)",
                 compiled.told,
             )
-        if beyond := too_far(compiled.functions, compiled.helpers, listing):
-            raise BuildError(f"{name}{beyond}", compiled.told)
+        if beyond := _beyond(compiled.functions, compiled.helpers, listing):
+            raise BuildError(f"{name} {beyond}: take that out", compiled.told)
         verified = compilation.verified()
     if verified.built is None:
         if call := undeclared(found):
@@ -82,6 +82,24 @@ def build(name: str, source: str, function: str, file: str = "") -> tuple[Built,
         where = f"the verifier refused {name}{f' at {place}' if place else ''}"
         raise VerifierError(f"{where}{words}", verified.log, warned)
     return verified.built, Loaded(verified.files), warned
+
+
+def _beyond(functions: Sequence[str], calls: Sequence[int], listing: Listing) -> str:
+    """What a program would do beyond packets and maps, as it goes on; empty if nothing."""
+    if probes := [one for one in functions if one.startswith(PROBES)]:
+        here = listing.only(rf"\b\w*{probes[0].rpartition('__')[2]}\b")
+        return (
+            f"has a probe of the whole machine, {probes[0]}{f' at {here}' if here else ''}; the "
+            "lab loads one XDP program and nothing beside it"
+        )
+    for number in calls:
+        if number not in REFUSED and number <= LAST:
+            continue
+        name, why = REFUSED.get(number, ("a function of the kernel's by its number", ""))
+        here = listing.only(rf"\b{name}\b")
+        whole = ", ".join(filter(None, (f"{name}{f' at {here}' if here else ''}", why)))
+        return f"calls {whole}; the lab's programs act on packets and maps alone"
+    return ""
 
 
 def _given_up(name: str, listing: Listing, found: list[Remark], told: str) -> BuildError:

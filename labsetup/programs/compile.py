@@ -12,7 +12,6 @@ import re
 import resource
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +138,7 @@ class Compilation:
         """
         self._function = function
         own = [] if current().one(Whose).strangers else NAMED.findall(text)
-        work = partial(_work, text=text, function=function, kind=kind, own=own)
-        self._child = Child(work, inherits=False)
+        self._child = Child(lambda end: _work(end, text, function, kind, own), inherits=False)
 
     def compiled(self) -> Compiled:
         """Wait for clang.

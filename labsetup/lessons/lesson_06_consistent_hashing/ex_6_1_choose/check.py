@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from labsetup import flow_hash, mixed, random_flows, seed_of, unevenness
 from labsetup.balancing.hashing import Hashes, Names
 from labsetup.practice.checking import Wrong
-from labsetup.practice.stranger import Stranger
+from labsetup.strangers.stranger import Stranger
 
 Choose = Callable[[np.uint64, list[str]], object]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import LabError
 from ..network import jail
-from .plain import packed, unpacked, unpacked_error
+from .plain import GARBLED, packed, unpacked, unpacked_error
 from .worker import TALK
 
 PACKAGE = Path(__file__).parent.parent
@@ -54,8 +54,12 @@ class Stranger:
         childs_end.close()
         self._heard = self._end.makefile("rb")
         self._say(source=source, file=file, name=name)
-        self._listen()  # it is ready
-        self._listen()  # it has read the answer
+        if broken := self._listen().get("broken"):
+            raise LabError(
+                f"no place without power can be made for an answer ({broken}); "
+                "type: labsetup/lab doctor"
+            )
+        self._listen()  # until it has read the answer
 
     def elsewhere(self) -> Stranger:
         """The same function in another process, where hash() of a string is another."""
@@ -69,7 +73,7 @@ class Stranger:
             for one, left in zip(given, heard.get("left", []), strict=False):
                 _put(one, unpacked(left, net))
             return unpacked(heard["gives"], net)
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        except GARBLED as error:
             raise Ended from error
 
     def _say(self, **message: Any) -> None:
@@ -85,16 +89,11 @@ class Stranger:
         try:
             heard: dict[str, Any] = json.loads(line)
             print(str(heard.get("printed", "")), end="")
-            if "broken" in heard:
-                raise LabError(
-                    f"no place without power can be made for an answer ({heard['broken']}); "
-                    "type: labsetup/lab doctor"
-                )
-            error = unpacked_error(heard["raised"]) if "raised" in heard else None
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raised = unpacked_error(heard["raised"]) if "raised" in heard else None
+        except GARBLED as error:
             raise Ended from error
-        if error is not None:
-            raise error
+        if raised is not None:
+            raise raised
         return heard
 
 

@@ -8,6 +8,7 @@ judged, and no object can pass for equal to what was asked for.
 from __future__ import annotations
 
 import builtins
+import re
 import sys
 from collections.abc import Callable
 from fractions import Fraction
@@ -16,8 +17,21 @@ from typing import Any
 from .. import errors
 
 DEEPEST, LONGEST = 20, 300  # of lists in lists, and characters of a repr
-KINDS = "biufU"  # of numpy's types: numbers and texts
+NUMBERS = re.compile("[<>|][biuf](1|2|4|8|16)")  # numpy's types that can be told
 SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+
+
+# What `unpacked` raises where it was not `packed` that made it.
+GARBLED = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
 
 
 class Other:
@@ -60,11 +74,13 @@ def _repr(value: object) -> str:
         return f"a {type(value).__name__}, which has no repr"
 
 
-def _of_numpy(value: Any, _: int) -> list[Any] | None:
+def _of_numpy(value: Any, _: int) -> list[Any] | str | None:
     np = sys.modules.get("numpy")
     if np is None or not isinstance(value, (np.generic, np.ndarray)):
         return None
-    if value.dtype.kind not in KINDS:
+    if isinstance(value, np.str_):
+        return str(value)
+    if not NUMBERS.fullmatch(value.dtype.str):
         return None
     return ["numpy", value.dtype.str, value.tolist(), isinstance(value, np.ndarray)]
 
@@ -97,7 +113,7 @@ def unpacked(told: Any, net: Any = None) -> Any:
         net: the network whose hosts and interfaces are named.
 
     Raises:
-        ValueError, TypeError, KeyError: where it was not `packed` that made it.
+        one of GARBLED: where it was not `packed` that made it.
     """
     if not isinstance(told, list):
         return told
@@ -124,9 +140,9 @@ def _percpu(copies: list[Any]) -> Any:
 def _numpy(dtype: str, value: Any, many: bool) -> Any:
     import numpy as np
 
-    made = np.array(value, np.dtype(dtype))
-    if made.dtype.kind not in KINDS:
+    if not NUMBERS.fullmatch(dtype):
         raise ValueError(dtype)
+    made = np.array(value, np.dtype(dtype))
     return made if many else made[()]
 
 
