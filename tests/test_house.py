@@ -27,6 +27,7 @@ ROOMS = [
     "packets",
     "maps",
     "programs",
+    "strangers",
     "observing",
     "plots",
     "balancing",

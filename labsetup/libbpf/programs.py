@@ -118,7 +118,7 @@ def function_names(module: int) -> list[str]:
 INSTRUCTION = struct.Struct("=BBhi")
 
 LOAD_64, PSEUDO_MAP_FD = 0x18, 1
-CALL = 0x85
+CALL, PSEUDO_CALL = 0x85, 1  # the latter of a function of the program's own
 
 
 def unpacked(registers: int) -> tuple[int, int]:
@@ -143,7 +143,14 @@ def with_maps(code: bytes, other: Callable[[int], int]) -> bytes:
     return bytes(made)
 
 
+BY_TYPE = 1 << 32  # what stands for a call by BTF number: BPF_PSEUDO_KFUNC_CALL, linux/bpf.h
+
+
 def helpers_of(code: bytes) -> set[int]:
     """The kernel's functions that a program's code calls, by their number in linux/bpf.h."""
-    steps = INSTRUCTION.iter_unpack(code)
-    return {number for opcode, registers, _, number in steps if opcode == CALL and registers == 0}
+    found = set()
+    for opcode, registers, _, number in INSTRUCTION.iter_unpack(code):
+        source = registers >> 4 if sys.byteorder == "little" else registers & 15
+        if opcode == CALL and source != PSEUDO_CALL:
+            found.add(number if source == 0 else BY_TYPE)
+    return found

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 from bcc import BPF
 from bcc.table import _get_event_class
 
-from ..apart import Child, Message, Parent
+from ..apart import MOST_BYTES, Child, Message, Parent
 from ..errors import LabError
 from ..explaining.clang import WARNINGS
 from ..explaining.handed import parts
@@ -28,12 +30,17 @@ from ..libbpf.maps import MapTypes, types_of
 from ..libbpf.programs import PROG_TYPE_XDP, function_names, helpers_of, refusal_of, with_maps
 from ..maps.plan import MapPlan
 from ..maps.values import type_of
+from ..network import jail
+from ..network.session import current
 from .sources import HEADERS, SOURCES
 from .waiting import saying, why_long
 
 PATIENCE = 10.0  # seconds for the verifier; an endless loop over a packet takes it minutes
 SILENCE = 2.0  # seconds of waiting of which nothing is said
 COMPILING = 60.0  # seconds for clang, which takes one or two over the largest honest program
+MEMORY = 2 * 2**30  # bytes more than it begins with; the largest honest program takes 0.2
+
+NAMED = re.compile(r'^\s*#\s*include\s*[<"](/[^">]+)', re.MULTILINE)  # headers by their whole path
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,12 @@ def name_headers() -> None:
         os.environ.setdefault("BCC_KERNEL_SOURCE", str(HEADERS))
 
 
+class Whose:
+    """Whether the C that this process compiles is a stranger's, who names no header of ours."""
+
+    strangers = False
+
+
 class _Quiet(BPF):  # type: ignore[misc]  # BCC has no types
     """BCC, but for its habit of attaching whatever function has the name of a probe."""
 
@@ -120,7 +133,8 @@ class Compilation:
             kind: the type of BPF program, linux/bpf.h.
         """
         self._function, self._text = function, text
-        self._child = Child(lambda parent: _work(parent, text, function, kind))
+        own = [] if current().one(Whose).strangers else NAMED.findall(text)
+        self._child = Child(lambda end: _work(end, text, function, kind, own), inherits=False)
 
     def compiled(self) -> Compiled:
         """Wait for clang.
@@ -177,9 +191,11 @@ def _verified(message: Message) -> Verified:
     return Verified(message.files, built, unwritten=[Unwritten(**x) for x in found["unwritten"]])
 
 
-def _work(parent: Parent, text: str, function: str, kind: int) -> None:
+def _work(parent: Parent, text: str, function: str, kind: int, own: Sequence[str]) -> None:
     """In the child: compile, then load."""
     name_headers()
+    if kind == PROG_TYPE_XDP:  # the lab's own tracepoint is described in a file of the machine's
+        _renounce([Path(one) for one in own])
     flags = [f"-I{SOURCES}", *WARNINGS]
     try:
         bpf = _Quiet(text=text.encode(), cflags=flags, debug=TELL_ALL)
@@ -245,6 +261,30 @@ def _event(bpf: BPF, name: str) -> Any:
         return _get_event_class(bpf[name.encode()])
     except Exception:  # a field of a type that BCC has no name for
         return None
+
+
+def _renounce(named: Sequence[Path]) -> None:
+    """Keep BPF alone, and headers: clang reads what a stranger may have written.
+
+    Args:
+        named: other headers that may be read, with those beside them.
+    """
+    modules = Path("/lib/modules", os.uname().release)
+    prepared = Path(os.environ.get("BCC_KERNEL_SOURCE", HEADERS))
+    kernels = [one.resolve() for one in (modules / "build", modules / "source", prepared)]
+    beside = [one.parent for one in named]
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    user = jail.user_for([SOURCES / "xdp.h", *kernels, *named, *beside])
+    shown = [*jail.system(), SOURCES, prepared, *kernels, *beside]
+    jail.see_only(shown, kept=Path("/sys/fs/bpf"))
+    limits = {
+        resource.RLIMIT_AS: pages * resource.getpagesize() + MEMORY,
+        resource.RLIMIT_CPU: int(COMPILING + PATIENCE),
+        resource.RLIMIT_FSIZE: MOST_BYTES,
+        resource.RLIMIT_CORE: 0,
+    }
+    kept = (jail.CAP_BPF, jail.CAP_PERFMON, jail.CAP_NET_ADMIN)
+    jail.renounce(user, jail.COMPILING, limits, kept)
 
 
 def _plan(module: int, number: int) -> MapPlan:

@@ -45,7 +45,11 @@ def find(name: str | Path) -> Path:
 
 def read(path: Path) -> str:
     """A file's text: UTF-8, with a byte-order mark or without, or else Latin-1."""
-    raw = path.read_bytes()
+    return decoded(path.read_bytes())
+
+
+def decoded(raw: bytes) -> str:
+    """The text that a file's bytes stand for."""
     try:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:

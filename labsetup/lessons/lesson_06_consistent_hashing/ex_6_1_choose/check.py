@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar, cast
 from unittest.mock import patch
 
 import numpy as np
@@ -18,6 +19,10 @@ from numpy.typing import NDArray
 from labsetup import flow_hash, mixed, random_flows, seed_of, unevenness
 from labsetup.balancing.hashing import Hashes, Names
 from labsetup.practice.checking import Wrong
+from labsetup.strangers.stranger import Stranger
+
+Choose = Callable[[np.uint64, list[str]], object]
+Function = TypeVar("Function", bound=Callable[..., object])
 
 FLOWS = 400
 SERVERS = ["s1", "s2", "s3", "s4", "s5"]
@@ -46,20 +51,23 @@ def salted(thing: object) -> bool:
 
 
 @contextmanager
-def another_process() -> Iterator[None]:
-    """hash() as a process with another salt has it (PYTHONHASHSEED); a number's stays."""
+def another_process(choose: Function) -> Iterator[Function]:
+    """The function where hash() is that of a process with another salt; a number's stays."""
+    if isinstance(choose, Stranger):
+        yield cast(Function, choose.elsewhere())
+        return
     own = hash
     with patch("builtins.hash", lambda one: own(("another", one) if salted(one) else one)):
-        yield
+        yield choose
 
 
-def check(choose: Callable[[np.uint64, list[str]], object]) -> None:
+def check(choose: Choose) -> None:
     hashes = flow_hash(random_flows(FLOWS), key=(6, 1))
 
-    def chosen(servers: list[str], flows: Hashes | None = None) -> Names:
+    def chosen(servers: list[str], flows: Hashes | None = None, by: Choose = choose) -> Names:
         names = []
         for flow in hashes if flows is None else flows:
-            name = choose(flow, given := list(servers))
+            name = by(flow, given := list(servers))
             if not (isinstance(name, str) and name in servers):
                 think = "What does your function return, and is it one of the servers?"
                 raise Wrong(f"a flow, and {servers}", "a name from the list", repr(name), think)
@@ -110,8 +118,8 @@ def check(choose: Callable[[np.uint64, list[str]], object]) -> None:
             raise Wrong(f"servers {NAMES}", "about as many for each", happened, think)
     chosen(NAMES[:1], hashes[:20])  # the last one that is left has them all
 
-    with another_process():
-        changed = int((chosen(SERVERS) != before).sum())
+    with another_process(choose) as elsewhere:
+        changed = int((chosen(SERVERS, by=elsewhere) != before).sum())
     if changed:
         sent = f"{every}, where hash() is that of another Python process"
         raise Wrong(sent, "the same server", f"another one for {changed}", SALT)

@@ -17,6 +17,7 @@ from labsetup.practice.checking import Wrong
 from ..ex_6_1_choose.check import SALT, another_process
 
 Weights = dict[str, int]
+Choose = Callable[[np.uint64, Weights], object]
 Shares = dict[str, float]
 
 FLOWS = 600
@@ -38,11 +39,11 @@ ONE_NAME = "Two servers have one score, and the order decides. Can two of your n
 RETURN = "What does your function return, and is it one of the servers?"
 
 
-def check(choose_weighted: Callable[[np.uint64, Weights], object]) -> None:
+def check(choose_weighted: Choose) -> None:
     hashes = flow_hash(random_flows(FLOWS), key=(6, 2))
 
-    def chosen(weights: Weights, flows: Hashes = hashes) -> Names:
-        names = [choose_weighted(flow, dict(weights)) for flow in flows]
+    def chosen(weights: Weights, flows: Hashes = hashes, by: Choose = choose_weighted) -> Names:
+        names = [by(flow, dict(weights)) for flow in flows]
         for name in names:
             if not (isinstance(name, str) and name in weights):
                 raise Wrong(f"weights {weights}", "a name of a server", repr(name), RETURN)
@@ -75,8 +76,8 @@ def check(choose_weighted: Callable[[np.uint64, Weights], object]) -> None:
                 think,
             )
     before = chosen(LIGHT)
-    with another_process():
-        if changed := int((chosen(LIGHT) != before).sum()):
+    with another_process(choose_weighted) as elsewhere:
+        if changed := int((chosen(LIGHT, by=elsewhere) != before).sum()):
             sent = f"{FLOWS} flows, where hash() is that of another Python process"
             raise Wrong(sent, "the same server", f"another one for {changed}", SALT)
 

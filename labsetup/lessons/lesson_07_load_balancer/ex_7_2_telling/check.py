@@ -9,7 +9,7 @@ from __future__ import annotations
 from scapy.packet import Packet
 
 from labsetup import Program, cpus
-from labsetup.practice.balancers import (
+from labsetup.lessons.balancers import (
     SERVERS,
     datagram,
     handed,

@@ -34,9 +34,7 @@ from labsetup import (
     segments,
 )
 from labsetup.balancing.balancer import NO_OWNER, ROWS, rows
-from labsetup.network.network import Network
-from labsetup.packets.craft import frame
-from labsetup.practice.balancers import (
+from labsetup.lessons.balancers import (
     BROADCAST,
     CLIENT,
     KEY,
@@ -48,6 +46,8 @@ from labsetup.practice.balancers import (
     raw,
     to_vip,
 )
+from labsetup.network.network import Network
+from labsetup.packets.craft import frame
 from labsetup.practice.checking import PASS, TX, Wrong, equal, expect
 
 Frames = list[bytes]
