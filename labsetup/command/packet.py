@@ -28,7 +28,6 @@ def add(verbs: Verbs) -> None:
 
 def packet(arguments: argparse.Namespace) -> int:
     """Run a program on each packet of a capture."""
-    sandbox.become_init()
     sandbox.enter()
     from scapy.error import Scapy_Exception
     from scapy.utils import RawPcapReader, RawPcapWriter
