@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import LabError
+from ..installing import steps
 
 REPO = Path(__file__).parent.parent.parent
 NOTEBOOKS = REPO / "notebooks"
@@ -41,15 +42,8 @@ def write(path: Path, text: str) -> None:
 
 
 def give_back() -> None:
-    """What root has made in a user's clone is the user's, who can change it and delete it."""
-    owner = REPO.stat()
-    if owner.st_uid == 0 or os.geteuid() != 0:
-        return
-    for _, folders, files, here in os.fwalk(REPO):  # by descriptor: a link leads nowhere else
-        for name in (*folders, *files):
-            with contextlib.suppress(OSError):
-                if os.stat(name, dir_fd=here, follow_symlinks=False).st_uid == 0:
-                    os.chown(name, owner.st_uid, owner.st_gid, dir_fd=here, follow_symlinks=False)
+    """See that what root has made in a user's clone is the user's."""
+    steps.give_back(REPO)
 
 
 @contextlib.contextmanager
