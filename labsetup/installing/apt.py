@@ -80,20 +80,19 @@ def distribution_packages() -> None:
     patiently("dpkg", "--configure", "-a")  # after an installation that was interrupted
     states = "dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"
     known = set(run(*states, quiet=True).splitlines())
-    headers = Path("/lib/modules", os.uname().release, "build").exists()
-    if headers and all(
-        f"{package} installed" in known for package in (*NEEDED.split(), *WANTED.split())
-    ):
-        return
+    own = Path("/lib/modules", os.uname().release, "build").exists()
+    headers = own or any(Path("/usr/src").glob("linux-headers-*/include/generated/autoconf.h"))
+    if headers and all(f"{one} installed" in known for one in f"{NEEDED} {WANTED}".split()):
+        return  # no look-up outside
     apt("update")
     apt("install", "--no-install-recommends", *NEEDED.split())
     for package in filter(candidate, WANTED.split()):
         apt("install", "--no-install-recommends", package)
     if not works("bpftool", "version") and candidate("linux-tools-common"):  # Ubuntu's place for it
         apt("install", "--no-install-recommends", "linux-tools-common", "linux-tools-generic")
-    if not headers:
+    if not own:
         # BCC compiles against kernel headers, and XDP needs only their stable part, the UAPI: a
         # kernel without its own (WSL 2, a custom one) does well with those of the distribution.
-        own = f"linux-headers-{os.uname().release}"
-        generic = "linux-headers-generic"
-        apt("install", "--no-install-recommends", own if candidate(own) else generic)
+        particular, generic = f"linux-headers-{os.uname().release}", "linux-headers-generic"
+        best = particular if candidate(particular) else generic
+        apt("install", "--no-install-recommends", best)
