@@ -18,6 +18,7 @@ LAB = REPO / "labsetup"
 # Lowest first: a room uses what stands before it, and nothing behind it.
 ROOMS = [
     "errors",
+    "installing",
     "arguments",
     "tools",
     "apart",
