@@ -153,7 +153,9 @@ def test_live_frames_on_an_old_kernel(five, monkeypatch):
 
 
 def test_a_comparison_of_no_rounds(five):
-    with pytest.raises(LabError, match="at least one round, not 0"):
+    with pytest.raises(
+        LabError, match="the number of rounds is a whole number from 1 to 100, not 0"
+    ):
         compare(five, rounds=0)
 
 

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import checked
 from ..errors import LabError
 from ..network.interface import Interface
 from ..network.network import Network
@@ -31,6 +32,7 @@ class Balancer:
         gone: servers that not even remembered flows are sent to, from the next `use` on.
     """
 
+    @checked
     def __init__(
         self,
         net: Network,
@@ -70,6 +72,7 @@ class Balancer:
         self.use(*(net.vip_hosts if servers is None else servers))
         self.program.attach(self._at)
 
+    @checked
     def use(self, *servers: str) -> None:
         """From now on spread flows over these servers, given by name.
 
@@ -129,6 +132,7 @@ class Balancer:
     def _server(self, name: str) -> dict[str, object]:
         return {"seed": int(seed_of(name)), "mac": self.net.hosts[name].first.packed_mac}
 
+    @checked
     def share(self, server: str) -> float:
         """The share of flows that a server gets, between 0 and 1."""
         if server not in self._places:

@@ -7,7 +7,7 @@ import socket
 import time
 from dataclasses import dataclass
 
-from ..errors import LabError
+from ..arguments import amount, checked, whole
 from .balancer import Balancer
 from .service import in_background
 
@@ -34,6 +34,7 @@ class HealthChecks:
         within: seconds in which a server that does not answer is out of use, at the latest.
     """
 
+    @checked
     def __init__(
         self, balancer: Balancer, interval: float = 0.25, threshold: int = 2, port: int = 80
     ) -> None:
@@ -45,8 +46,9 @@ class HealthChecks:
             threshold: checks in a row that must fail, or succeed, to change a server's state.
             port: the TCP port that is checked.
         """
-        if not (interval >= 0.05 and isinstance(threshold, int) and threshold >= 1):
-            raise LabError("health checks take an interval of at least 0.05 s, and a threshold ≥ 1")
+        amount("the interval of health checks in seconds", interval, 0.05, 60)
+        whole("the threshold of health checks", threshold, 1, 1000)
+        whole("the port", port, 1, 65_535)
         self._balancer, self._interval, self._threshold = balancer, interval, threshold
         self._port = port
         self._wanted, self._ill = list(balancer.servers), set[str]()

@@ -51,7 +51,7 @@ def entry_of(name: str, source: str) -> str:
     Raises:
         LabError: when there are several, and none has the name.
     """
-    names: list[str] = re.findall(r"^int\s+(\w+)\s*\(\s*struct\s+xdp_md\b", source, re.MULTILINE)
+    names = entries(source)
     if name in names or not names:
         return name
     if len(names) == 1:
@@ -59,9 +59,18 @@ def entry_of(name: str, source: str) -> str:
     raise LabError(f"{name} has the functions {', '.join(names)}; call the one to attach {name}")
 
 
+def entries(source: str) -> list[str]:
+    """The functions that the kernel could be given: they take a ctx, and are not static."""
+    text = re.sub(r"/\*.*?\*/|//[^\n]*|^[ \t]*#[^\n]*", " ", source, flags=re.DOTALL | re.MULTILINE)
+    found = re.finditer(r"([^;{}]*)\bint\s+(\w+)\s*\(\s*(?:const\s+)?struct\s+xdp_md\b", text)
+    names = [one[2] for one in found if not re.search(r"\b(static|__always_inline)\b", one[1])]
+    return list(dict.fromkeys(names))
+
+
 def with_capture(source: str, entry: str) -> str:
     """A program's C with ``bpf/capture.c`` behind it, which calls it as an inline function."""
-    inline = re.sub(rf"^int(?=\s+{entry}\s*\()", "static __always_inline int", source, flags=re.M)
+    head = rf"\bint(?=\s+{entry}\s*\(\s*(?:const\s+)?struct\s+xdp_md\b)"
+    inline = re.sub(head, "static __always_inline int", source)
     return f"{inline}\n#define CAPTURED {entry}\n{(SOURCES / 'capture.c').read_text()}"
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from ..arguments import checked
 from ..balancing.balancer import Balancer
 from ..errors import LabError
 from ..network import sandbox
@@ -56,6 +57,7 @@ class Way:
     name, tool = "", ""
     forwards = True  # packet by packet
 
+    @checked
     def __init__(self, net: Network) -> None:
         """Look at the network; nothing is in force yet.
 
@@ -131,6 +133,7 @@ class Xdp(Way):
 
     name = "XDP"
 
+    @checked
     def __init__(self, net: Network, program: str = "lb_table") -> None:
         """Load the program; nothing is in force yet.
 
