@@ -9,7 +9,7 @@ import numbers
 import operator
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ R = TypeVar("R")
 WORDS = {
     "int": "a whole number",
     "float": "a number",
+    "bool": "True or False",
     "str": "a text",
     "bytes": "bytes",
     "Network": "a network such as two_hosts()",
@@ -35,6 +36,7 @@ WORDS = {
     "ndarray": "an array of numpy",
     "Callable": "a function",
     "Mapping": "a dict",
+    "tuple": "numbers such as (2024, 204)",
 }
 SHORT = 60  # characters of a value in a sentence
 
@@ -54,13 +56,9 @@ def whole(what: str, value: object, low: int, high: int) -> int:
     Raises:
         LabError: when it is none.
     """
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]  # that is the question
-    except TypeError:
-        number = low - 1
-    if not low <= number <= high:
+    if not (_is_whole(value) and low <= operator.index(typing.cast(int, value)) <= high):
         raise LabError(f"{what} is a whole number from {low:,} to {high:,}, not {shown(value)}")
-    return number
+    return operator.index(typing.cast(int, value))
 
 
 def amount(what: str, value: object, low: float, high: float) -> float:
@@ -81,22 +79,45 @@ def _parts(kind: Any) -> tuple[Any, ...]:
 
 def _fits(value: object, kind: Any) -> bool:
     """Whether a value is what an annotation says; of what cannot be told, yes."""
+    if kind in SIMPLE:
+        return SIMPLE[kind](value)
     origin, of = typing.get_origin(kind) or kind, typing.get_args(kind)
-    is_list = isinstance(origin, type) and issubclass(origin, Iterable)
-    if kind is int:
-        return hasattr(value, "__index__")
-    if kind is float:
-        return isinstance(value, numbers.Real) and not math.isnan(value)
-    if not isinstance(origin, type) or origin in (object, bool):
+    if not isinstance(origin, type) or origin is object:
         return True
-    if is_list and of and isinstance(value, (str, bytes)):
-        return False  # a text is no list of texts
-    if is_list and isinstance(value, (np.ndarray, list)) and origin in (tuple, Sequence, Iterable):
+    if not issubclass(origin, Iterable) or not of or origin is np.ndarray:
+        return isinstance(value, origin)
+    return not isinstance(value, (str, bytes)) and _list_fits(value, origin, of)
+
+
+def _list_fits(value: object, origin: type, of: tuple[Any, ...]) -> bool:
+    """Whether a list, and each of it, is what an annotation says; a text is no list of texts."""
+    if isinstance(value, (np.ndarray, list)) and origin in (tuple, Sequence, Iterable):
         origin = type(value)
+    if not isinstance(value, origin) or isinstance(value, Mapping):
+        return isinstance(value, origin)
+    if len(of) > 1:  # a tuple
+        members = list(typing.cast(Iterable[object], value))
+        return len(members) == len(of) and all(map(_one_fits, members, of))
     # An iterator would be used up by looking.
-    looks = len(of) == 1 and is_list and isinstance(value, (list, tuple, set))
-    members = typing.cast(Collection[object], value) if looks else ()
-    return isinstance(value, origin) and all(_one_fits(one, of[0]) for one in members)
+    looks = isinstance(value, (list, tuple, set, np.ndarray))
+    return not looks or all(_one_fits(one, of[0]) for one in typing.cast(Iterable[object], value))
+
+
+def _is_whole(value: object) -> bool:
+    try:
+        operator.index(value)  # type: ignore[arg-type]  # that is the question
+    except TypeError:
+        return False
+    return True
+
+
+SIMPLE: dict[Any, Callable[[Any], bool]] = {
+    int: _is_whole,
+    float: lambda value: isinstance(value, numbers.Real) and not math.isnan(value),
+    bool: lambda value: isinstance(value, (bool, np.bool_)),
+    bytes: lambda value: isinstance(value, (bytes, bytearray, memoryview)),
+    Any: lambda value: True,
+}
 
 
 def _one_fits(value: object, kind: Any) -> bool:

@@ -225,7 +225,7 @@ def test_what_a_balancer_does_not_take(net):
         lb.use("s1", "s9")
     with pytest.raises(LabError, match=r"\['s1'\] is none of them"):
         lb.use(["s1"])  # type: ignore[arg-type]  # the mistake that is answered
-    with pytest.raises(LabError, match="a key is two numbers"):
+    with pytest.raises(LabError, match=r"takes numbers such as .* as key"):
         Balancer(net, "lb_table", 2024)  # type: ignore[arg-type]  # the mistake that is answered
     assert lb.servers == ALL
     with pytest.raises(LabError, match="interval"):

@@ -182,7 +182,9 @@ def test_a_comparison_with_a_program_at_lb(five):
 
 
 def test_a_comparison_of_no_rounds(five):
-    with pytest.raises(LabError, match="at least one round, not 0"):
+    with pytest.raises(
+        LabError, match="the number of rounds is a whole number from 1 to 100, not 0"
+    ):
         compare(five, rounds=0)
 
 

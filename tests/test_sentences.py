@@ -60,8 +60,11 @@ def save_nowhere(net: Network) -> None:
 @pytest.mark.parametrize(
     ("act", "sentence"),
     [
-        (lambda net: no_balancer(99), "there is room for 1 to 57 servers, not 99"),
-        (lambda net: balanced(0), "there is room for 1 to 57 servers, not 0"),
+        (
+            lambda net: no_balancer(99),
+            "the number of servers is a whole number from 1 to 57, not 99",
+        ),
+        (lambda net: balanced(0), "the number of servers is a whole number from 1 to 57, not 0"),
         (
             lambda net: send(net.client.eth0, [IP()] * 2, count=600_000),
             "packets in all, not 1,200,000",

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import checked
 from ..errors import LabError
 from ..network.interface import Interface
 from ..network.network import Network
@@ -33,6 +34,7 @@ class Balancer:
         watched: whether health checks say who is ill; while they do, `use` does not overrule them.
     """
 
+    @checked
     def __init__(
         self,
         net: Network,
@@ -75,6 +77,7 @@ class Balancer:
         self.use(*(net.vip_hosts if servers is None else servers))
         self.program.attach(self._at)
 
+    @checked
     def use(self, *servers: str, **weights: float) -> None:
         """From now on spread flows over these servers, given by name.
 
@@ -179,6 +182,7 @@ class Balancer:
     def _server(self, name: str) -> dict[str, object]:
         return {"seed": int(seed_of(name)), "mac": self.net.hosts[name].first.packed_mac}
 
+    @checked
     def share(self, server: str) -> float:
         """The share of flows that a server gets, between 0 and 1."""
         if server not in self._places:

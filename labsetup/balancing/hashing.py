@@ -106,7 +106,8 @@ def _rotated(x: Hashes, bits: int) -> Hashes:
     return (x << np.uint64(bits)) | (x >> np.uint64(64 - bits))
 
 
-def mixed(x: Hashes) -> Hashes:
+@checked
+def mixed(x: Hashes | int) -> Hashes:
     """A number of 64 bits, stirred so that each bit of it moves half of the others.
 
     The finalizer of MurmurHash3 (Appleby).  It is no secret: what it stirs must be hashed.
@@ -117,11 +118,11 @@ def mixed(x: Hashes) -> Hashes:
     given = np.asarray(x)
     if given.dtype.kind not in "ui":
         raise LabError(f"mixed() takes numbers of 64 bits, not {shown(x)}")
-    x = given.astype(np.uint64, copy=False)
+    stirred: Hashes = given.astype(np.uint64, copy=False)
     with np.errstate(over="ignore"):  # what does not fit into 64 bits is meant to fall off
-        x = (x ^ (x >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-        x = (x ^ (x >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    return x ^ (x >> np.uint64(33))
+        stirred = (stirred ^ (stirred >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+        stirred = (stirred ^ (stirred >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+    return stirred ^ (stirred >> np.uint64(33))
 
 
 @checked

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
+from ..arguments import amount, checked, whole
 from ..errors import LabError
 from ..network.network import Network
 from ..network.session import current
@@ -56,6 +57,7 @@ class HealthChecks:
         errors: what went wrong in a probe of your own, or when others were told.
     """
 
+    @checked
     def __init__(
         self,
         balancer: Balancer | Peers,
@@ -90,10 +92,10 @@ class HealthChecks:
         Raises:
             LabError: for a number that is none of these.
         """
-        if not (interval >= 0.05 and isinstance(threshold, int) and threshold >= 1):
-            raise LabError("health checks take an interval of at least 0.05 s, and a threshold ≥ 1")
-        if not (isinstance(panic, int | float) and 0 <= panic <= 1):
-            raise LabError(f"panic is a share from 0 to 1, such as 0.5 for half, not {panic!r}")
+        amount("the interval of health checks in seconds", interval, 0.05, 60)
+        whole("the threshold of health checks", threshold, 1, 1000)
+        whole("the port", port, 1, 65_535)
+        amount("panic, a share such as 0.5 for half,", panic, 0, 1)
         for words in (send, expect):
             if not isinstance(words, bytes):
                 raise LabError(f'send and expect are bytes, as in b"GET / HTTP/1.0", not {words!r}')

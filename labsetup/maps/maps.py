@@ -14,7 +14,18 @@ from ..errors import LabError, NoSuchEntry
 from ..libbpf.maps import Elements, map_id, possible_cpus
 from ..libbpf.programs import name_of
 from ..network.interface import Interface
-from .plan import ARRAYS, DATA, LPM_TRIE, PER_CPU, PLACES, PROG_ARRAY, QUEUES, RINGBUF, MapPlan
+from .plan import (
+    ARRAYS,
+    CPUMAP,
+    DATA,
+    LPM_TRIE,
+    PER_CPU,
+    PLACES,
+    PROG_ARRAY,
+    QUEUES,
+    RINGBUF,
+    MapPlan,
+)
 from .values import PerCPU, form_of, how_to_write, is_zero, made, plain, raw_bytes, type_of
 
 SMALL, LIGHT = 256, 8192  # entries, and bytes, that are soon read
@@ -69,6 +80,11 @@ class Map(MutableMapping[Any, Any]):
         """Whether all its entries can be read between two packets."""
         size = self._plan.entries * self._plan.leaf_size
         return self._plan.kind in DATA and self._plan.entries <= SMALL and size <= LIGHT
+
+    @property
+    def is_cpumap(self) -> bool:
+        """Whether packets that are redirected to it go on here, on another CPU."""
+        return self._plan.kind == CPUMAP
 
     @property
     def about(self) -> str:

@@ -222,7 +222,7 @@ def made(kind: Any, value: Any) -> Any:
             raise ValueError  # what is left out would be 0
         return kind(**{name: made(fields[name], part) for name, part in value.items()})
     if isinstance(value, (tuple, list)):
-        if len(value) != kind._length_:
+        if not issubclass(kind, ctypes.Array) or len(value) != kind._length_:
             raise ValueError
         return kind(*(made(kind._type_, one) for one in value))
     return _number(kind, value)

@@ -14,6 +14,7 @@ import subprocess
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 
+from ..arguments import amount, checked
 from ..errors import LabError
 from ..tools import installation
 from . import sandbox
@@ -86,6 +87,7 @@ class Namespace:
         self._children = [child for child in self._children if child.poll() is None] + [process]
         return process, mark
 
+    @checked
     def run(self, command: str | Sequence[str], timeout: float = 20) -> Result:
         """Run a command on this host, without a shell, and wait for it.
 
@@ -96,6 +98,7 @@ class Namespace:
         Raises:
             LabError: when the command does not exist, or does not end in time.
         """
+        amount("the timeout of run() in seconds", timeout, 0, 86_400)
         words = self._words(command)
         shown, (process, mark) = self._shown(words), self._launch(words)
         try:
@@ -124,6 +127,7 @@ class Namespace:
         """Whether a command is installed."""
         return shutil.which(command) is not None
 
+    @checked
     def start(self, command: str | Sequence[str]) -> Background:
         """Run a command on this host beside the notebook.
 
@@ -136,6 +140,7 @@ class Namespace:
         self._started[shown] = Background(shown, *self._launch(words))
         return self._started[shown]
 
+    @checked
     def tcpdump(self, interface: str = "eth0", options: str = "") -> Background:
         """Start tcpdump on an interface, and return once it listens.
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
+from ..arguments import checked, shown
 from ..errors import LabError
 from .plots import Picture, plot
 from .style import MARKS, SERIES
@@ -142,6 +143,7 @@ class Watch:
         return self.picture()
 
 
+@checked
 def watch(
     sources: Mapping[str, Callable[[], float]],
     seconds: float = 5,
@@ -166,6 +168,7 @@ def watch(
     return Watch(sources, seconds, every, label)
 
 
+@checked
 def explore(picture: Callable[..., Picture], **choices: tuple[int, int] | Sequence[Any]) -> None:
     """Show a picture with a slider for each of its arguments, drawn again at every move.
 
@@ -176,6 +179,16 @@ def explore(picture: Callable[..., Picture], **choices: tuple[int, int] | Sequen
     """
     import ipywidgets
 
+    for name, values in choices.items():
+        if isinstance(values, tuple):
+            is_range = len(values) == 2 and all(isinstance(one, int) for one in values)
+        else:
+            is_range = len({type(one) for one in values}) == 1 and values[0] is not None
+        if not is_range:
+            raise LabError(
+                f"explore() takes for {name} two whole numbers, as in (1, 9), or a list of values, "
+                f"not {shown(values)}"
+            )
     sliders = {
         name: ipywidgets.IntSlider(min=values[0], max=values[1], description=name)
         if isinstance(values, tuple)

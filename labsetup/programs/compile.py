@@ -275,7 +275,8 @@ def _renounce(named: Sequence[Path]) -> None:
     beside = [one.parent for one in named]
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     user = jail.user_for([SOURCES / "xdp.h", *kernels, *named, *beside])
-    shown = [*jail.system(), SOURCES, prepared, *kernels, *beside]
+    cpus = Path("/sys/devices/system/cpu")  # BCC makes a ring for each one
+    shown = [*jail.system(), SOURCES, prepared, cpus, *kernels, *beside]
     jail.see_only(shown, kept=Path("/sys/fs/bpf"))
     limits = {
         resource.RLIMIT_AS: pages * resource.getpagesize() + MEMORY,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from scapy.packet import Packet
 
+from ..arguments import checked
 from ..errors import LabError
 from ..libbpf.links import FLAG_MODE
 from ..libbpf.programs import facts
@@ -38,6 +40,7 @@ class Program:
         size: instructions as the kernel runs them, and bytes of machine code.
     """
 
+    @checked
     def __init__(
         self, name: str | Path | Program, source: str | None = None, capture: bool = False
     ) -> None:
@@ -64,8 +67,9 @@ class Program:
         if isinstance(name, Program):
             self.path, self.name, self.source = name.path, name.name, name.source
         else:
-            self.path = None if source is not None else sources.find(name)
-            self.name = Path(name).stem
+            given = cast(str | Path, name)
+            self.path = None if source is not None else sources.find(given)
+            self.name = Path(given).stem
             self.source = sources.read(self.path) if self.path else str(source)
         if isinstance(name, Program) and name.captures == capture and name._can_be_repeated:
             self._built, self.warnings = name._built, name.warnings
@@ -103,6 +107,7 @@ class Program:
             has = ", ".join(self.maps) or "none"
             raise LabError(f"{self.name} has no map {name!r}; its maps: {has}") from None
 
+    @checked
     def attach(self, interface: Interface, mode: str = "native", helper: bool = True) -> None:
         """Run the program for each packet that arrives at an interface.
 
@@ -119,9 +124,6 @@ class Program:
             LabError: if it is not an interface of the lab, or has a program of somebody else's, or
                 the kernel refuses: what ran there runs on.
         """
-        if not isinstance(interface, Interface):
-            given = type(interface).__name__
-            raise LabError(f"attach() takes an interface such as net.server.eth0, not {given}")
         if mode not in FLAG_MODE:
             raise LabError(f"there is no mode {mode!r}; use 'native' or 'generic'")
         ours = interface.ours
@@ -135,6 +137,7 @@ class Program:
         replace(interface, self.fd, Attachment(self, mode, self.id, wanted))
         self._attached.append(interface)
 
+    @checked
     def detach(self, interface: Interface | None = None) -> None:
         """Take the program off an interface, or off every one; the lab's xdp_pass goes with it."""
         if interface is not None and interface not in self.places:
@@ -156,6 +159,7 @@ class Program:
             return False
         return ours is not None and ours.program is self
 
+    @checked
     def run(
         self, packet: Packet | bytes, repeat: int = 1, cpus: Sequence[int] | None = None
     ) -> Run:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..arguments import checked, whole
 from ..balancing.connections import Connections
 from ..errors import LabError
 from ..network.network import Network
@@ -15,7 +16,7 @@ from ..plots.plots import Picture, plot
 from ..plots.style import SERIES
 from .flood import Flood
 from .ipvs import IpvsMaglev, IpvsSource
-from .requests import requests_of, serving
+from .requests import CLIENTS, requests_of, serving
 from .ways import (
     PORT,
     Direct,
@@ -137,6 +138,7 @@ class Comparison(dict[str, Figures]):
         return near[min(near, key=lambda value: abs(value - share))]
 
 
+@checked
 def compare(
     net: Network,
     rounds: int = 5,
@@ -158,8 +160,10 @@ def compare(
     Raises:
         LabError: while lb runs an XDP program, and for no rounds.
     """
-    if not (isinstance(rounds, int) and rounds >= 1):
-        raise LabError(f"compare() takes at least one round, not {rounds}")
+    whole("the number of rounds", rounds, 1, 100)
+    whole("the number of requests", number, CLIENTS, 100_000)
+    whole("the number of frames", frames, 0, 2_000_000)
+    whole("the number of connections", connections, 0, 10_000)
     if net.lb.eth0.xdp:
         raise LabError(
             f"lb runs {net.lb.eth0.program_name}, which would take the packets before any other "
@@ -191,6 +195,7 @@ def compare(
     return found
 
 
+@checked
 def breaks(way: Way, connections: int = 200) -> tuple[float, float]:
     """Shares of connections that break: when the last server gets no new ones, though it goes on
     to run; and when lb forgets all but its configuration.
@@ -199,6 +204,7 @@ def breaks(way: Way, connections: int = 200) -> tuple[float, float]:
         way: one way to balance, not in force.
         connections: to hold each time.
     """
+    whole("the number of connections", connections, 1, 10_000)
     *rest, _ = way.net.vip_hosts
     shares = []
     changes: tuple[Callable[[], None], ...] = (lambda: way.use(*rest), way.lose_state)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from ..arguments import checked
 from ..balancing.balancer import Balancer
 from ..balancing.hashing import owners
 from ..errors import LabError
@@ -57,6 +58,7 @@ class Way:
     name, tool = "", ""
     forwards = True  # packet by packet
 
+    @checked
     def __init__(self, net: Network) -> None:
         """Look at the network; nothing is in force yet.
 
@@ -132,6 +134,7 @@ class Xdp(Way):
 
     name = "XDP"
 
+    @checked
     def __init__(self, net: Network, program: str = "lb_table") -> None:
         """Load the program; nothing is in force yet.
 
