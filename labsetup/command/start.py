@@ -1,22 +1,25 @@
-"""lab start: JupyterLab, opened at the first notebook."""
+"""lab start, lab restore: JupyterLab, opened at the first notebook of the reader's own copy."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 
+from ..network.lifetime import run_until_end
 from .copies import MINE, Copies
-from .places import say
+from .places import give_back, say
+from .sockets import TRANSPORT
 from .verbs import Verbs
 
 
 def add(verbs: Verbs) -> None:
-    """Declare the verb."""
+    """Declare the verbs."""
     verbs.add(
         "start",
         start,
-        "open JupyterLab at the first notebook",
+        "open JupyterLab at the first notebook, in a copy of the course that is yours",
         usage="labsetup/lab start [-- JUPYTERLAB OPTION ...]",
     )
     added = verbs.add("restore", restore, "a fresh copy of a lesson, beside the one you have")
@@ -24,14 +27,19 @@ def add(verbs: Verbs) -> None:
 
 
 def start(arguments: argparse.Namespace) -> int:
-    """Bring the reader's copy up to date, and become JupyterLab, opened at the first notebook."""
+    """Bring the reader's copy up to date, and run JupyterLab over it until a signal ends it."""
+    for sentence in Copies().update():
+        say(sentence)
     command = [
-        f"{sys.prefix}/bin/jupyter-lab",
+        sys.executable,
+        *("-P", "-m", "jupyterlab"),
         "--allow-root",
+        f"--KernelManager.transport={TRANSPORT}",
+        "--KernelSpecManager.allowed_kernelspecs=xdp-lab",
         f"--ServerApp.root_dir={MINE.parent}",
         f"--LabApp.default_url=/lab/tree/{MINE.name}/00-start-here.ipynb",
+        "--HTMLExporter.filters=clean_html=labsetup.editor.exports.clean_html",
     ]
-    command.append("--HTMLExporter.filters=clean_html=labsetup.editor.exports.clean_html")
     user = os.environ.get("SUDO_USER")
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         command.append("--no-browser")
@@ -39,10 +47,9 @@ def start(arguments: argparse.Namespace) -> int:
         # The browser belongs to the user: none runs well as root, and root's files stay shut.
         command.append(f"--browser={sys.executable} -P -m labsetup.command.browse {user} %s &")
     os.chdir(MINE.parent)  # where its terminals open
-    for sentence in Copies().update():
-        say(sentence)
-    say("JupyterLab starts; open the URL that it prints. Ctrl-C twice ends it.")
-    os.execv(command[0], [*command, *arguments.theirs])
+    say("JupyterLab starts; open the URL that it prints. Ctrl-C ends it, with all notebooks.")
+    # In a group of its own it does not see a Ctrl-C, at which it would ask.
+    run_until_end([*command, *arguments.theirs], signal.SIGTERM, os.setpgrp, give_back)
 
 
 def restore(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from ..network.host import Host
 from ..network.interface import Interface
 from ..network.network import Network
 from ..plots.style import SERIES, SIGNS, XDP
-from .svg import FAINT, INK, LINE, document, line, rect, ring, text
+from .svg import FAINT, INK, LINE, document, line, rect, ring, text, width_of
 
 # Sizes of the network picture, in pixels.
 STACK, GAP, MARGIN, HEAD, SLOT, SWITCH = 84, 48, 8, 34, 118, 70
@@ -19,7 +19,10 @@ def network_svg(net: Network) -> str:
 
     That place lies between the wire and the stack, always, whether a program is there or not.
     """
-    return Drawing(net).svg()
+    if net.open:
+        return Drawing(net).svg()
+    words = repr(net)  # that it is closed, and what to run
+    return document(width_of(words, 13) + 16, 30, [text(8, 20, words, INK, 13, anchor="start")])
 
 
 class Drawing:

@@ -14,7 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..arguments import checked
 from ..errors import LabError
+from ..network import sandbox
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,14 @@ def halls() -> dict[str, Hall]:
     return {hall.exercise: hall for hall in made}
 
 
+@checked
 def exhibit(room: int) -> Any:
     """A network in which one thing is broken.
 
     Args:
         room: its number; the exercise says which there are.
     """
+    sandbox.require()
     hall = hall_of(room)
     scene = hall.build()
     failure = hall.failure(hall.rooms[room])

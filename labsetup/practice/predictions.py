@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ..arguments import checked
 from ..errors import LabError
 from ..network.session import current
 from ..plots.live import live
@@ -160,6 +161,7 @@ class Prediction:
         return f"{self.question}\n  {answers}"
 
 
+@checked
 def predict(question: str, *choices: str, unit: str = "") -> Prediction:
     """Ask the reader for a prediction; `reveal` it after the cell that shows the answer.
 
