@@ -45,8 +45,8 @@ def test_the_counter_of_exceptions_shows_itself(net):
 
 
 def test_a_network_that_is_gone_says_so(net):
-    from labsetup.pictures.network import network_html
+    from labsetup.pictures.network import network_svg
 
     net.close()
     assert repr(net) == "the network of client, server is gone; run the cell that makes it"
-    assert "is gone" in network_html(net)
+    assert "is gone" in network_svg(net)
