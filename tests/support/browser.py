@@ -42,7 +42,18 @@ def served(folder: Path) -> Iterator[str]:
     (folder / "bpf").symlink_to(REPO / "bpf")
     options = ["--no-browser", "--port=0", "--LabApp.expose_app_in_browser=True"]
     server = subprocess.Popen(
-        [sys.executable, "-P", "-m", "labsetup.command", "start", "--", *options],
+        [
+            "setpriv",
+            "--pdeathsig",
+            "TERM",
+            sys.executable,
+            "-P",
+            "-m",
+            "labsetup.command",
+            "start",
+            "--",
+            *options,
+        ],
         env={**os.environ, "XDP_LAB_MINE": f"{folder}/my-lab"},
         cwd=REPO,
         stderr=subprocess.PIPE,
