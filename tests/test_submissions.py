@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from support.host import LAB, on_host
 
 from labsetup.practice.exercise import every, find
 from labsetup.practice.judge import judge
+from labsetup.practice.submissions import cell
 
 
 @pytest.mark.alone
@@ -158,3 +160,54 @@ def test_an_answer_in_any_common_encoding(encoding, tmp_path):
     python = tmp_path / "3.2.py"
     python.write_bytes(f"# für alle\n{find('3.2').solution}".encode(encoding))
     assert judge(find("3.2"), python).ok
+
+
+def test_what_is_no_file_of_the_student_s_own_is_told(tmp_path):
+    """Links lead to others' answers, a FIFO's end would be waited for, names act on terminals."""
+    students = tmp_path / "class"
+    right = find("1.1").solution
+    for name in ("ada", "bob", "cyd", "dan", "eve", "=1+1", "a\x1b[2J\nb"):
+        (students / name).mkdir(parents=True)
+    (students / "ada" / "1.1.c").write_text(right)
+    (students / "bob" / "1.1.c").symlink_to("../ada/1.1.c")
+    (students / "bob" / "3.2.py").symlink_to("/etc/shadow")
+    (students / "bob" / "2.1.c").symlink_to("nowhere")
+    os.mkfifo(students / "cyd" / "1.1.c")
+    (students / "dan" / "1.1.c").mkdir()
+    (students / "eve" / "1.1.c").write_text(f"/*{'x' * 2**20}*/{right}")
+    (students / "=1+1" / "3.2.py").write_text("def packets(c): raise ValueError('\\x1b[2J')")
+    (students / "a\x1b[2J\nb" / "1.1.c").write_text(right)
+    (students / "fay").symlink_to("ada")
+    (students / "notes.txt").write_text("")
+    table = tmp_path / "out.csv"
+    said = on_host(LAB, "check", "--all", students, "--csv", table)
+    assert "2 of 9 right" in said.stdout
+    assert "\x1b" not in said.stdout + said.stderr
+    assert "skipped" in said.stderr
+    assert "fay: it is a link" in said.stderr
+    with table.open() as file:
+        rows = {(row["student"], row["exercise"]): row for row in csv.DictReader(file)}
+    messages = {key: row["message"].partition("happened: ")[2] for key, row in rows.items()}
+    assert all("it is a link" in messages["bob", one] for one in ("1.1", "2.1", "3.2"))
+    assert all("it is no file" in messages[one, "1.1"] for one in ("cyd", "dan"))
+    assert "at most 1,048,576" in messages["eve", "1.1"]
+    assert "\\x1b[2J" in messages["'=1+1", "3.2"]
+    assert rows["a\\x1b[2J b", "1.1"]["ok"] == "True"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1", " =1", "\n+1"])
+def test_no_cell_is_a_formula(text):
+    assert cell(text).startswith("'")
+    assert cell("plain = text") == "plain = text"
+
+
+def test_one_answer_may_be_a_link_for_whoever_names_it(tmp_path):
+    (tmp_path / "mine.c").write_text(find("1.1").solution)
+    (tmp_path / "link.c").symlink_to("mine.c")
+    assert on_host(LAB, "check", "1.1", tmp_path / "link.c").returncode == 0
+
+
+def test_the_help_says_what_stays_a_risk():
+    said = on_host(LAB, "check", "--help").stdout
+    for word in ("nobody", "kernel", "verifier", "virtual machine", "timing", "copied"):
+        assert word in said

@@ -14,7 +14,7 @@ EPILOG = """\
 DIR has a folder for each student with their answers, named by number or by name:
     DIR/ada/2.1.c  DIR/ada/3.2.py  DIR/grace/no_arp.c
 The answers may be strangers'. Their Python runs as nobody, with no network, no other process, no
-file of yours or of other students, 20 seconds and 2 GiB of memory; clang reads their C in such a
+file of yours or of other students, 20 seconds and 1 GiB of memory; clang reads their C in such a
 place, with BPF alone, and the verifier bounds what it makes. Links are not followed.
 What stays a teacher's risk: a fault in the kernel, above all in its verifier, which C could be
 made for; what is learned of this machine by timing it; a busy machine for 20 seconds an answer;

@@ -92,19 +92,21 @@ def text_of(path: Path, links: bool = False) -> str:
     except OSError as error:
         what = "a link" if error.errno == errno.ELOOP else f"not to be read ({error.strerror})"
         raise LabError(f"it is {what}; hand in a file") from None
-    with os.fdopen(file, "rb") as opened:
+    try:
         state = os.fstat(file)
         if not stat.S_ISREG(state.st_mode):
             raise LabError("it is no file; hand in one")
         if state.st_size > LARGEST:
             raise LabError(f"it has {state.st_size:,} bytes; hand in at most {LARGEST:,}")
-        return decoded(opened.read(LARGEST))
+        return decoded(os.pread(file, LARGEST, 0))
+    finally:
+        os.close(file)
 
 
 def cell(text: str) -> str:
     """A text as a cell of a table, which no spreadsheet takes for a formula."""
     text = printable(text)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
 
 
 def mark(submissions: Sequence[Submission], table: Path | None) -> bool:

@@ -25,7 +25,7 @@ from ..network import jail, sandbox
 from ..network.session import current
 from .plain import packed, packed_error, unpacked
 
-SECONDS, MEMORY, ROOM = 20, 2 * 2**30, 2**20  # of a CPU; bytes of memory, and of files
+SECONDS, MEMORY, ROOM = 20, 2**30, 2**20  # of a CPU; bytes of memory, and of files
 LIMITS = {
     resource.RLIMIT_AS: MEMORY,
     resource.RLIMIT_CORE: 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +41,30 @@ def host_state() -> dict[str, str]:
 def is_loaded(name: str) -> bool:
     """Whether a BPF program of this name is loaded anywhere on this machine."""
     return f" name {name} " in on_host("bpftool", "prog", "show").stdout
+
+
+class Host:
+    """A process and a file of the host, which must stay as they are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.canary = folder / "grace" / "canary"
+        self.canary.parent.mkdir()
+        self.canary.write_text("alive")
+        self.canary.chmod(0o666)
+        self._process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        self.pid = self._process.pid
+        self._before = self._state()
+
+    def _state(self) -> list[str]:
+        asked = ("ip -brief link", "bpftool net show", "find /sys/fs/bpf")
+        return [on_host(*words.split()).stdout for words in asked]
+
+    def is_well(self) -> bool:
+        """Whether process, file, interfaces and attached programs are what they were."""
+        files = [one.name for one in self.canary.parent.iterdir()]
+        kept = files == ["canary"] and self.canary.read_text() == "alive"
+        return kept and self._process.poll() is None and self._state() == self._before
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
