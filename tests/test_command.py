@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tomllib
 from itertools import islice
 
 import nbformat
@@ -195,8 +196,20 @@ def test_shell():
 
 
 def test_one_list_of_pinned_dependencies():
-    lines = (REPO / "labsetup" / "requirements.txt").read_text().splitlines()
+    lines = (REPO / "labsetup" / "requirements.txt").read_text().replace("\\\n", "").splitlines()
+    pinned = {}
     for line in lines:
-        assert re.fullmatch(r"(#.*|[a-z0-9_.-]+==[\w.]+)?", line), line
-    assert not any(line.startswith("bcc==") for line in lines)
+        if line.startswith("#"):
+            continue
+        pin, hashes = (
+            r"([a-z0-9_.-]+)(?:\[[a-z,-]+\])?==([\w.]+)",
+            r"( +--hash=sha256:[0-9a-f]{64})",
+        )
+        found = re.fullmatch(rf"{pin}(?: ; \S.*?)?({hashes}+)", line)
+        assert found, line
+        pinned[found[1]] = found[3].split()
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    assert set(project["dependencies"]) <= pinned.keys()
+    assert "bcc" not in pinned
+    assert len(pinned["numpy"]) > 20  # of each Python and each machine
     assert "- pip: [-r labsetup/requirements.txt]" in (REPO / "environment.yml").read_text()
