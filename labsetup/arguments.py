@@ -38,6 +38,11 @@ WORDS = {
     "Mapping": "a dict",
     "tuple": "numbers such as (2024, 204)",
 }
+LISTS = {
+    "str": 'a list such as ["s1", "s2"]',
+    "int": "a list of whole numbers",
+    "float": "a list of numbers",
+}
 SHORT = 60  # characters of a value in a sentence
 
 
@@ -128,7 +133,7 @@ def _words(kind: Any) -> str:
     origin, of = typing.get_origin(kind) or kind, typing.get_args(kind)
     name = getattr(origin, "__name__", str(origin))
     if isinstance(origin, type) and issubclass(origin, Iterable) and len(of) == 1:
-        return f"a list, each of it {_words_of(of[0])}"
+        return LISTS.get(getattr(of[0], "__name__", ""), "a list of them")
     return WORDS.get(name, f"a {name}")
 
 

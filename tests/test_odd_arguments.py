@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import io
 import signal
@@ -19,14 +20,23 @@ LIMIT = 20  # seconds for one call
 
 # For each name what a right call takes, as Python; "…" stands for what belongs to no argument.
 GOOD: dict[str, dict[str, str]] = {
-    "Balancer": {"net": "many()", "program": "'lb_table'", "key": "(1, 2)", "servers": "['s1']"},
+    "Balancer": {
+        "net": "many()",
+        "program": "loaded('lb_table')",
+        "key": "(1, 2)",
+        "servers": "['s1']",
+    },
     "Bgp": {"net": "routed()", "servers": "['s1']", "policy": "3"},
     "Connections": {"net": "many()", "number": "3", "port": "80", "wait": "0.3"},
     "Direct": {"net": "many()"},
     "Exceptions": {},
     "Flood": {"net": "many()"},
     "HAProxy": {"net": "many()"},
-    "HealthChecks": {"balancer": "Balancer(many())", "interval": "0.25", "threshold": "2"}
+    "HealthChecks": {
+        "balancer": "Balancer(many(), loaded('lb_table'))",
+        "interval": "0.25",
+        "threshold": "2",
+    }
     | {"port": "80"},
     "NftDnat": {"net": "many()"},
     "NftIngress": {"net": "many()"},
@@ -41,7 +51,7 @@ GOOD: dict[str, dict[str, str]] = {
     "bgp_or_by_hand": {"net": "routed()"},
     "breaks": {"way": "Direct(many())", "connections": "2"},
     "capture": {"where": "two()"},
-    "check": {"number": "'2.1'", "answer": "Program('xdp_drop')"},
+    "check": {"number": "'2.1'", "answer": "loaded('xdp_drop')"},
     "claim": {"holds": "False", "what": "'it is so'", "why": "'it is busy'"},
     "collateral": {"before": "np.array(['a', 'b'])", "after": "np.array(['b', 'b'])"},
     "compare": {"net": "many()", "rounds": "1", "number": "4", "frames": "0", "connections": "0"}
@@ -66,7 +76,7 @@ GOOD: dict[str, dict[str, str]] = {
     "predict": {"question": "'why?'", "choices": "'a', 'b'", "unit": "''"},
     "progress": {"unknown": "", "clear": "False"},
     "random_flows": {"number": "5", "seed": "1", "ipv6": "False", "clients": "'192.0.2.0/24'"},
-    "record": {"program": "Program('xdp_pass', capture=True)"},
+    "record": {"program": "loaded('xdp_pass', True)"},
     "rendezvous": {"hashes": "hashes()", "servers": "['a', 'b']", "weights": "[1, 2]"},
     "requests": {"net": "many()", "number": "4", "seconds": "1"},
     "ring": {"hashes": "hashes()", "servers": "['a', 'b']", "points": "10"},
@@ -89,13 +99,13 @@ METHODS = {
     "two().client.run": {"command": "'true'", "timeout": "2"},
     "two().client.start": {"command": "'true'"},
     "two().client.tcpdump": {"interface": "'eth0'", "options": "'icmp'"},
-    "Program('xdp_pass').attach": {"interface": "two().server.eth0", "mode": "'native'"},
-    "Program('xdp_pass').detach": {"interface": "None"},
-    "Program('xdp_pass').run": {"packet": "IP()/ICMP()", "repeat": "1", "cpus": "None"},
-    "Program('icmp_count')['icmp_packets'].__setitem__": {"key": "0", "value": "1"},
+    "loaded('xdp_pass').attach": {"interface": "two().server.eth0", "mode": "'native'"},
+    "loaded('xdp_pass').detach": {"interface": "None"},
+    "loaded('xdp_pass').run": {"packet": "IP()/ICMP()", "repeat": "1", "cpus": "None"},
+    "loaded('icmp_count')['icmp_packets'].__setitem__": {"key": "0", "value": "1"},
     "Exceptions().of": {"interface": "two().server.eth0"},
-    "Balancer(many()).use": {"servers": "'s1'"},
-    "Balancer(many()).share": {"server": "'s1'"},
+    "Balancer(many(), loaded('lb_table')).use": {"servers": "'s1'"},
+    "Balancer(many(), loaded('lb_table')).share": {"server": "'s1'"},
     "Peers(many()).use": {"servers": "'s1'", "gone": "['s2']"},
 }
 ODD = ["None", "'x'", "''", "0", "-1", "10**30", "2.5", "float('nan')", "[]", "[None]", "b'x'"]
@@ -127,6 +137,9 @@ def space() -> dict[str, Any]:
     gone.close()
     names |= {"two": lambda: nets.get("two"), "many": lambda: nets.get("many"), "np": np}
     names |= {"routed": lambda: nets.get("routed"), "closed": lambda: gone}
+    names["loaded"] = functools.cache(
+        lambda name, capture=False: labsetup.Program(name, capture=capture)
+    )
     return names | {"hashes": lambda: labsetup.flow_hash(labsetup.random_flows(50))}
 
 
@@ -168,7 +181,7 @@ def outcome(call: str, space: dict[str, Any]) -> str:
             repr(made)
             for end in ("stop", "close", "detach"):
                 if made is not None and not inspect.ismodule(made) and hasattr(made, end):
-                    with contextlib.suppress(TypeError):
+                    with contextlib.suppress(TypeError, LabError):
                         getattr(made, end)()
         except LabError as error:
             return str(error)

@@ -77,7 +77,6 @@ class Balancer:
         self.use(*(net.vip_hosts if servers is None else servers))
         self.program.attach(self._at)
 
-    @checked
     def use(self, *servers: str, **weights: float) -> None:
         """From now on spread flows over these servers, given by name.
 
@@ -94,7 +93,8 @@ class Balancer:
         """
         if not self._at.host.open:
             raise LabError("this balancer's network is gone; make one anew on the network you have")
-        unknown = [name for name in (*servers, *weights) if name not in list(self._places)]
+        given = (*servers, *weights)
+        unknown = [one for one in given if not isinstance(one, str) or one not in self._places]
         if unknown:
             has = ", ".join(self._places)
             raise LabError(
