@@ -17,6 +17,7 @@ from pathlib import Path
 from pyroute2 import IPVS, IPVSDest, IPVSService
 from pyroute2.netlink.exceptions import NetlinkError
 
+from ..arguments import checked
 from ..errors import LabError
 from ..network.network import Network
 from .ways import PORT, Way
@@ -36,6 +37,7 @@ class IpvsMaglev(Way):
 
     name, scheduler = "IPVS mh", "mh"
 
+    @checked
     def __init__(self, net: Network) -> None:
         super().__init__(net)
         self._services = [

@@ -170,6 +170,7 @@ class XdpMemory(Xdp):
 
     name = "XDP + memory"
 
+    @checked
     def __init__(self, net: Network) -> None:
         super().__init__(net, "lb_memory")
 
@@ -179,6 +180,7 @@ class NftIngress(Way):
 
     name, tool = "nft ingress", "nft"
 
+    @checked
     def __init__(self, net: Network, rows: int = 4096) -> None:
         """Nothing is in force yet.
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ...arguments import checked, whole
 from ...balancing.service import in_background
 from ...errors import LabError
 from ...network.host import Host
@@ -35,6 +36,7 @@ class Datagrams:
         return f"{self.answered} of {self.asked} answered; answers from {', '.join(self.sources)}"
 
 
+@checked
 def datagrams(
     net: Network, at: str = "0.0.0.0", pktinfo: bool = False, questions: int = 100
 ) -> Datagrams:
@@ -52,8 +54,9 @@ def datagrams(
     Raises:
         LabError: for an address that a server does not have.
     """
-    if not (isinstance(questions, int) and 1 <= questions <= 1000):
-        raise LabError(f"datagrams() takes 1 to 1,000 questions, not {questions!r}")
+    whole("the number of questions", questions, 1, 1000)
+    if not net.vip:
+        raise LabError("datagrams() asks at a VIP, and this network has none; use balanced()")
     vip, client = net.vip.split("/")[0], next(iter(net))
     with contextlib.ExitStack() as stack:
         for name in net.vip_hosts:
