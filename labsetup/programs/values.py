@@ -11,8 +11,6 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from bcc import BPF
-
 from ..errors import LabError
 
 BYTES = {ctypes.c_ubyte, ctypes.c_char}
@@ -24,6 +22,8 @@ def type_of(described: str) -> Any:
     Args:
         described: JSON, as BCC's library gives it for a map's keys and values.
     """
+    from bcc import BPF  # which takes long to load, and a stranger's answer has none of it
+
     return BPF._decode_table_type(json.loads(described))
 
 
