@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from support.cheats import CHEATS, ENDS
 from support.host import Host
-from support.hostile import BEFORE, HARM
+from support.hostile import HARM, attempt
 from support.replies import said
 
 from labsetup import cpus
@@ -28,7 +28,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 def replies(host: Host) -> Iterator[dict[str, Future[Reply]]]:
     """What is said to every one of them, several tried at a time."""
     names = f"CANARY, BYSTANDER = {str(host.canary)!r}, {host.pid}\n"
-    sources = {kind: names + BEFORE.replace("CODE", code) for kind, code in HARM.items()}
+    sources = {kind: names + attempt(code) for kind, code in HARM.items()}
     sources |= {kind: source for kind, (source, _) in ENDS.items()} | CHEATS
     with ThreadPoolExecutor(2 * len(cpus())) as threads:
         yield {

@@ -11,8 +11,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bcc import BPF
-
 from ..errors import LabError
 
 BYTES = {ctypes.c_ubyte, ctypes.c_char}
@@ -26,6 +24,8 @@ def type_of(described: str, size: int) -> Any:
         size: bytes of it, as the kernel knows it.  A type that ctypes lays out otherwise (bit
             fields, an array of arrays) is shown as these bytes.
     """
+    from bcc import BPF  # which takes long to load, and a stranger's answer has none of it
+
     BPF.str2ctype.setdefault("signed char", ctypes.c_byte)
     try:
         kind = BPF._decode_table_type(json.loads(described))

@@ -55,9 +55,9 @@ class Host:
         self.pid = self._process.pid
         self._before = self._state()
 
-    def _state(self) -> list[str]:
-        asked = ("ip -brief link", "bpftool net show", "find /sys/fs/bpf")
-        return [on_host(*words.split()).stdout for words in asked]
+    def _state(self) -> str:
+        asked = "ip -brief link; bpftool net show; find /sys/fs/bpf"
+        return on_host("sh", "-c", asked).stdout
 
     def is_well(self) -> bool:
         """Whether process, file, interfaces and attached programs are what they were."""

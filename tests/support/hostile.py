@@ -126,11 +126,9 @@ HARM = {
         }.items()
     },
 }
+MODULES = ["ctypes", "labsetup", "multiprocessing", "os", "pathlib", "platform", "resource"]
+MODULES += ["signal", "socket", "subprocess", "tempfile", "threading", "time", "urllib.request"]
 BEFORE = """\
-import ctypes, multiprocessing, os, pathlib, platform, resource, signal, socket, subprocess
-import tempfile, threading, time, urllib.request
-import labsetup
-
 def system_call(numbers):
     libc = ctypes.CDLL(None, use_errno=True)
     number = numbers[platform.machine() != "x86_64"]
@@ -149,3 +147,12 @@ def packets(counters):
         return sum(map(sum, counters.values()))
     return -1
 """
+
+
+def attempt(code: str) -> str:
+    """An answer that is right, if what it tries first fails."""
+    whole = BEFORE.replace("CODE", code)
+    if "system_call" not in code:
+        whole = whole[whole.index("def attempt") :]
+    used = [one for one in MODULES if f"{one}." in whole]
+    return f"import {', '.join(used)}\n{whole}" if used else whole
