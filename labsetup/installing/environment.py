@@ -163,8 +163,8 @@ class Environment:
             fresh = file.with_name(f".{file.name}.new")
             fresh.write_text(json.dumps(content, indent=2) + "\n")
             fresh.replace(file)
-        var = self.folder / "var"
-        var.mkdir(mode=0o700, exist_ok=True)
+        var = self.repo / ".venv" / "var"
+        var.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ["MPLCONFIGDIR"] = str(var / "matplotlib")
         run(self.python, "-m", "matplotlib.font_manager")  # fills its cache; no cell waits for it
 
