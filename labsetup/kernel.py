@@ -1,7 +1,7 @@
 """The lab's Jupyter kernel: an IPython kernel whose cells run in a private network.
 
-The ZMQ sockets are bound on the host's loopback before `init_kernel`, and go on working; what
-starts later (the threads that run cells, subshells and widget callbacks) starts inside.
+The ZMQ sockets are bound in a folder of root's before `init_kernel`, and go on working; what starts
+later (the threads that run cells, subshells and widget callbacks) starts inside.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .network import lifetime, sandbox
 def main() -> None:
     """Start the kernel; without root it starts too, and each cell says what is missing."""
     refusal = None
+    os.umask(0o022)  # the server's own files are for root alone; a capture is for Wireshark, too
     try:
         if os.geteuid() == 0:
             lifetime.become_init(is_kernel=True)

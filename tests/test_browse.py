@@ -39,9 +39,10 @@ def test_start_hands_the_browser_no_token(monkeypatch):
     ran: list[list[str]] = []
     monkeypatch.setenv("SUDO_USER", "reader")
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr(os, "execv", lambda path, words: ran.append(words))
+    monkeypatch.setattr(start, "run_until_end", lambda words, *_: ran.append(words))
     monkeypatch.setattr(os, "chdir", lambda path: None)
     monkeypatch.setattr(start, "_sign_notebooks", lambda: None)
+    monkeypatch.setattr(start, "keep_settings", lambda: True)
     arguments = argparse.Namespace(theirs=[])
     start.start(arguments)
     (words,) = ran

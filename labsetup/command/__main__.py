@@ -9,7 +9,7 @@ import sys
 from ..errors import LabError
 from ..network import lifetime
 from . import authoring, doctor, marking, notebooks, packet, shell, start, testing
-from .places import give_back, say
+from .places import give_back, keep_settings, say
 from .verbs import Verbs
 
 VERBS = (start, testing, notebooks, shell, packet, marking, doctor, authoring)
@@ -39,6 +39,7 @@ def main() -> int:
             raise LabError(f"the lab needs root; type: sudo labsetup/lab {' '.join(words)}")
         if os.geteuid() == 0 and arguments.verb not in UNCONFINED:
             lifetime.become_init(give_back)
+            keep_settings()
         status = int(arguments.action(arguments))
         sys.stdout.flush()
     except LabError as error:

@@ -115,7 +115,7 @@ class Copies:
 
     def _make_folder(self) -> None:
         if not self._folder.exists():
-            self._folder.mkdir()
+            self._folder.mkdir(mode=0o700)  # what is typed there is for its reader alone
             _give(self._folder)
 
     def _write_record(self) -> None:

@@ -46,6 +46,38 @@ def give_back() -> None:
     steps.give_back(REPO)
 
 
+def give_file_back(os_path: str, **_: object) -> None:
+    """The same for a file that JupyterLab has just saved, while it still runs."""
+    owner = REPO.stat()
+    with contextlib.suppress(OSError):
+        os.chown(os_path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def keep_settings() -> bool:
+    """Have Jupyter's settings, history and caches apart from a user's own, for root's eyes alone.
+
+    They are in the clone, and go with it; those of a clone that is read-only go with this process.
+
+    Returns:
+        whether they are kept.
+    """
+    var = REPO / ".venv" / "var"
+    try:
+        var.mkdir(mode=0o700, parents=True, exist_ok=True)
+        var.chmod(0o700)
+        tempfile.TemporaryFile(dir=var).close()
+        kept = True
+    except OSError:
+        var, kept = Path(tempfile.gettempdir(), "var"), False
+    os.environ |= {
+        "JUPYTER_CONFIG_DIR": f"{var}/config",
+        "JUPYTER_DATA_DIR": f"{var}/data",
+        "IPYTHONDIR": f"{var}/ipython",
+        "MPLCONFIGDIR": f"{var}/matplotlib",
+    }
+    return kept
+
+
 @contextlib.contextmanager
 def without_progress() -> Iterator[None]:
     """Neither read nor write what the reader has done: outputs must not depend on it."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 
 from ..network.lifetime import run_until_end
 from .copies import MINE, Copies
-from .places import give_back, say
+from .places import NOTEBOOKS, REPO, give_back, keep_settings, say
 from .sockets import TRANSPORT
 from .verbs import Verbs
 
@@ -28,7 +29,9 @@ def add(verbs: Verbs) -> None:
 
 def start(arguments: argparse.Namespace) -> int:
     """Bring the reader's copy up to date, and run JupyterLab over it until a signal ends it."""
-    for sentence in Copies().update():
+    saves = keep_settings()
+    folder = MINE if saves else NOTEBOOKS
+    for sentence in Copies().update() if saves else ():
         say(sentence)
     command = [
         sys.executable,
@@ -36,8 +39,9 @@ def start(arguments: argparse.Namespace) -> int:
         "--allow-root",
         f"--KernelManager.transport={TRANSPORT}",
         "--KernelSpecManager.allowed_kernelspecs=xdp-lab",
-        f"--ServerApp.root_dir={MINE.parent}",
-        f"--LabApp.default_url=/lab/tree/{MINE.name}/00-start-here.ipynb",
+        f"--ServerApp.root_dir={folder.parent}",
+        f"--LabApp.default_url=/lab/tree/{folder.name}/00-start-here.ipynb",
+        "--FileContentsManager.post_save_hook=labsetup.command.places.give_file_back",
         "--HTMLExporter.filters=clean_html=labsetup.editor.exports.clean_html",
     ]
     user = os.environ.get("SUDO_USER")
@@ -45,11 +49,20 @@ def start(arguments: argparse.Namespace) -> int:
         command.append("--no-browser")
     elif user and user != "root":
         # The browser belongs to the user: none runs well as root, and root's files stay shut.
-        command.append(f"--browser={sys.executable} -P -m labsetup.command.browse {user} %s &")
-    os.chdir(MINE.parent)  # where its terminals open
+        python = shlex.quote(sys.executable)
+        command.append(f"--browser={python} -P -m labsetup.command.browse {user} %s &")
+    os.chdir(folder.parent)  # where its terminals open
+    if not saves:
+        say(f"{REPO} is read-only: nothing that you change can be saved; copy it to keep that.")
     say("JupyterLab starts; open the URL that it prints. Ctrl-C ends it, with all notebooks.")
-    # In a group of its own it does not see a Ctrl-C, at which it would ask.
-    run_until_end([*command, *arguments.theirs], signal.SIGTERM, os.setpgrp, give_back)
+    run_until_end([*command, *arguments.theirs], signal.SIGTERM, _begin, give_back)
+
+
+def _begin() -> None:
+    """In the process that becomes JupyterLab."""
+    os.setpgrp()  # so that it does not see a Ctrl-C, at which it would ask
+    os.umask(0o077)
+    keep_settings()  # where the clone is read-only they go into the janitor's folder
 
 
 def restore(arguments: argparse.Namespace) -> int:

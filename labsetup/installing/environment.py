@@ -176,8 +176,8 @@ class Environment:
             link = self.folder / "share" / "jupyter" / name
             link.parent.mkdir(parents=True, exist_ok=True)
             swap(link, target)
-        var = self.folder / "var"
-        var.mkdir(mode=0o700, exist_ok=True)
+        var = self.repo / ".venv" / "var"
+        var.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ["MPLCONFIGDIR"] = str(var / "matplotlib")
         run(self.python, "-m", "matplotlib.font_manager")  # fills its cache; no cell waits for it
 

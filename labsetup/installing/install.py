@@ -86,7 +86,9 @@ def install(environment: Environment, stamp: str) -> None:
             raise
         finally:
             steps.close()
-            give_back(environment.repo)
+            for folder in {environment.repo, environment.folder}:
+                if folder.exists():
+                    give_back(folder)
         say(f"Ready after {time.monotonic() - begun:.0f} s.")
 
 
