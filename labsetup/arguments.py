@@ -25,7 +25,7 @@ WORDS = {
     "bool": "True or False",
     "str": "a text",
     "bytes": "bytes",
-    "Network": "a network such as two_hosts()",
+    "Network": "a network such as no_balancer(), balanced() or two_hosts()",
     "Host": "a host such as net.server",
     "Interface": "an interface such as net.server.eth0",
     "Packet": "a packet such as IP() / ICMP()",
