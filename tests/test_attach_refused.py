@@ -67,7 +67,7 @@ def test_more_queues_at_the_other_end(net):
 
 @pytest.mark.parametrize("mode", ["skb", "", None, 4, "Native"])
 def test_modes_that_there_are_not(net, mode):
-    with pytest.raises(LabError, match="use 'native' or 'generic'|a text as mode"):
+    with pytest.raises(LabError, match=r"use 'native' or 'generic'|a text as mode"):
         Program("xdp_pass").attach(net.server.eth0, mode=mode)
 
 

@@ -88,7 +88,7 @@ def test_a_folder_of_submissions(tmp_path):
         ("eve", "3.2", "False"),
     ]
     assert "512 bytes" in rows[2]["message"]
-    assert "ended the process" in rows[4]["message"]
+    assert "PermissionError in line 2" in rows[4]["message"]
 
 
 JUNK = """import os, sys

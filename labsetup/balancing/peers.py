@@ -45,16 +45,22 @@ class Peers(dict[str, Balancer]):
         raise LabError(f"no server {name} has the program; there are {', '.join(self)}")
 
     @checked
-    def use(self, *servers: str, gone: Collection[str] = ()) -> None:
+    def use(self, *servers: str, gone: Collection[str] = (), **weights: float) -> None:
         """Tell every server, one after the other, who shares the VIP from now on.
 
         Args:
             servers: who gets new connections.
             gone: who is dead, so that nobody hands anything on to it.
+            weights: as `Balancer.use` takes them.
         """
         for one in self.values():
             one.gone = set(gone)
-            one.use(*servers)
+            one.use(*servers, **weights)
+
+    def leave_out(self, ill: Collection[str]) -> None:
+        """Tell every server who is ill, as `Balancer.leave_out` does."""
+        for one in self.values():
+            one.leave_out(ill)
 
     def detach(self) -> None:
         """Take the program off every server."""

@@ -57,7 +57,6 @@ class _Row(NamedTuple):
 
 def packet(arguments: argparse.Namespace) -> int:
     """Run a program on each packet of a capture."""
-    sandbox.become_init()
     sandbox.enter()
     from ..packets.captures import frames
     from ..programs.program import Program

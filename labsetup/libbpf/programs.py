@@ -76,6 +76,18 @@ def load_xdp(name: str, code: bytes, licence: bytes) -> int:
     return int(fd)
 
 
+def refusal_of(code: bytes, licence: bytes) -> str:
+    """What the verifier says against an XDP program; empty where it takes it."""
+    log = ctypes.create_string_buffer(1 << 20)
+    given = code, len(code), licence, 0, 1, log, len(log)
+    with captured_stderr():
+        fd = lib.bcc_prog_load(PROG_TYPE_XDP, b"looked_at", *given)
+    if fd < 0:
+        return log.value.decode(errors="replace") or "refused"
+    os.close(fd)
+    return ""
+
+
 def facts(fd: int) -> Facts:
     """Name and size of a loaded program."""
     info = _ProgInfo()
@@ -106,7 +118,18 @@ def function_names(module: int) -> list[str]:
 INSTRUCTION = struct.Struct("=BBhi")
 
 LOAD_64, PSEUDO_MAP_FD = 0x18, 1
-CALL = 0x85
+CALL, PSEUDO_CALL = 0x85, 1  # the latter of a function of the program's own
+
+
+def unpacked(registers: int) -> tuple[int, int]:
+    """The destination and the source that an instruction's second byte names."""
+    low, high = registers & 15, registers >> 4
+    return (low, high) if sys.byteorder == "little" else (high, low)
+
+
+def packed(destination: int, source: int) -> int:
+    """An instruction's second byte."""
+    return unpacked(destination | source << 4)[0] | unpacked(destination | source << 4)[1] << 4
 
 
 def with_maps(code: bytes, other: Callable[[int], int]) -> bytes:
@@ -114,13 +137,20 @@ def with_maps(code: bytes, other: Callable[[int], int]) -> bytes:
     made = bytearray(code)
     for at in range(0, len(made), INSTRUCTION.size):
         opcode, registers, offset, number = INSTRUCTION.unpack_from(made, at)
-        source = registers >> 4 if sys.byteorder == "little" else registers & 15
+        _, source = unpacked(registers)
         if opcode == LOAD_64 and source == PSEUDO_MAP_FD:
             INSTRUCTION.pack_into(made, at, opcode, registers, offset, other(number))
     return bytes(made)
 
 
+BY_TYPE = 1 << 32  # what stands for a call by BTF number: BPF_PSEUDO_KFUNC_CALL, linux/bpf.h
+
+
 def helpers_of(code: bytes) -> set[int]:
     """The kernel's functions that a program's code calls, by their number in linux/bpf.h."""
-    steps = INSTRUCTION.iter_unpack(code)
-    return {number for opcode, registers, _, number in steps if opcode == CALL and registers == 0}
+    found = set()
+    for opcode, registers, _, number in INSTRUCTION.iter_unpack(code):
+        source = registers >> 4 if sys.byteorder == "little" else registers & 15
+        if opcode == CALL and source != PSEUDO_CALL:
+            found.add(number if source == 0 else BY_TYPE)
+    return found

@@ -48,7 +48,7 @@ def xdp(line: str, cell: str) -> None:
     current().one(Refused).pop(name, None)
     print(program.summary)
     for warning in program.warnings:
-        print(f"clang warns: {warning}")
+        print(f"warning: {warning}")
     if exercise:
         display(check(exercise.id, program))
 

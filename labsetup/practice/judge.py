@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import inspect
 import io
-import linecache
 import sys
 import textwrap
-import traceback
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..apart import Child, Garbled, Parent
 from ..errors import LabError
+from ..explaining.clang import is_telling
 from ..network import sandbox
 from ..network.session import current
 from ..packets.fields import Field
-from ..programs.explain.clang import is_telling
+from ..programs.compile import Whose
 from ..programs.program import Program
 from ..programs.sources import read
+from ..strangers.stranger import Ended, Stranger
+from ..strangers.worker import Checking, line_of, load
 from .checking import Wrong
 from .diary import UNREADABLE
 from .exercise import Exercise
@@ -33,6 +35,7 @@ from .reply import Reply
 SECONDS = 20.0  # for one check; the longest with a network takes about three
 PRINTED = 300  # characters of what an answer prints are shown
 DISTURBED = "it wrote to where its check speaks; an answer only answers"
+ENDED = "it ended the process that tried it"
 SOURCE = "answer.py"  # what Python that is no file is called
 
 
@@ -41,22 +44,20 @@ RAISED = "Call it yourself, in a cell, with a small example, and print what stan
 CALLED = "Does it take what the starter's takes, and return what the text asks for?"
 
 
-class Checking:
-    """Whether this process is one that tries an answer, which may check itself once more."""
-
-    going_on = False
-
-
-def judge(exercise: Exercise, answer: Any, seconds: float = SECONDS) -> Reply:
+def judge(
+    exercise: Exercise, answer: Any, seconds: float = SECONDS, strangers: bool = False
+) -> Reply:
     """Try an answer, apart from everything else.
 
     Args:
         exercise: which one.
         answer: C or Python source, the path of a file with it, a Program, or a function.
         seconds: after which it is ended.
+        strangers: it is somebody else's, and is tried where it has no power to harm.
     """
-    # A notebook's function may use what the notebook has open; a stranger's answer has nothing.
-    child = Child(lambda parent: _try(parent, exercise, answer), inherits=callable(answer))
+    # A notebook's function may use what the notebook has open.
+    work = partial(_try, exercise=exercise, answer=answer, strangers=strangers)
+    child = Child(work, inherits=callable(answer))
     with child:
         try:
             message = child.listen(seconds)
@@ -72,22 +73,24 @@ def judge(exercise: Exercise, answer: Any, seconds: float = SECONDS) -> Reply:
         return _ended(exercise, DISTURBED)
 
 
-def _try(parent: Parent, exercise: Exercise, answer: Any) -> None:
+def _try(parent: Parent, exercise: Exercise, answer: Any, strangers: bool) -> None:
     """In the child: judge, and tell the parent."""
     # A kernel's own streams would wait six seconds for a thread that stayed behind.
     sys.stdout = sys.stderr = printed = io.StringIO()
     sandbox.enter_anew()
     current().one(Checking).going_on = True
-    reply = _judged(exercise, answer)
+    current().one(Whose).strangers = strangers
+    try:
+        reply = _judged(exercise, answer)
+    except Ended:
+        reply = _ended(exercise)
     if text := " ".join(printed.getvalue().split()):
         rows = (*reply.rows, ("printed", textwrap.shorten(text, PRINTED, placeholder=" …")))
         reply = replace(reply, rows=rows)
     parent.tell(reply.as_json())
 
 
-def _ended(
-    exercise: Exercise, how: str = "it ended the process that tried it", think: str = ""
-) -> Reply:
+def _ended(exercise: Exercise, how: str = ENDED, think: str = "") -> Reply:
     return Reply(exercise.id, exercise.title, False, (("happened", how),), think=think)
 
 
@@ -100,6 +103,8 @@ def _judged(exercise: Exercise, answer: Any) -> Reply:
 
     try:
         made = _made(exercise, answer)
+    except Ended:
+        raise
     except Exception as error:  # what clang, the verifier or Python does not take
         warned = [("warned", one) for one in getattr(error, "warnings", []) if is_telling(one)]
         return reply(False, "", ("refused", raised(error)), *warned)
@@ -108,10 +113,12 @@ def _judged(exercise: Exercise, answer: Any) -> Reply:
     except Wrong as wrong:
         telling = [one for one in getattr(made, "warnings", []) if is_telling(one)]
         if telling:
-            wrong.think = f"Begin with what clang warns of: {telling[0]}"
+            wrong.think = f"Begin with this warning: {telling[0]}"
         happened = raised(wrong.__cause__) if wrong.__cause__ else wrong.happened
         rows = [("sent", wrong.sent), ("expected", wrong.expected), ("happened", happened)]
         return reply(False, wrong.think, *rows, differs=wrong.differs)
+    except Ended:
+        raise
     except LabError as error:  # a map that is not there; its sentence says what next
         return reply(False, "", ("happened", raised(error)))
     except Exception as error:  # whatever a reader's function raises
@@ -129,13 +136,12 @@ def _raised(error: BaseException, line: str) -> str:
 
 def _line(error: BaseException, answer: Any) -> str:
     """The last line of a Python answer that was reached before something was raised, if any."""
+    if isinstance(where := getattr(error, "where", None), str):
+        return where  # it was raised in another process
     if callable(answer):
         code = getattr(inspect.unwrap(answer), "__code__", None)
-        file = code.co_filename if code else ""
-    else:
-        file = str(answer) if isinstance(answer, Path) else SOURCE
-    own = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == file]
-    return f"line {own[-1].lineno}, «{own[-1].line}»" if own else ""
+        return line_of(error, code.co_filename if code else "")
+    return line_of(error, str(answer) if isinstance(answer, Path) else SOURCE)
 
 
 def _made(exercise: Exercise, answer: Any) -> Any:
@@ -152,9 +158,5 @@ def _made(exercise: Exercise, answer: Any) -> Any:
         return Program(name, source)
     source = read(answer) if is_path else answer
     file = str(answer) if is_path else SOURCE
-    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # for _line
-    names: dict[str, Any] = {"check": lambda *_: None, "__name__": "answer"}
-    exec(compile(source, file, "exec"), names)
-    if not callable(names.get(exercise.name)):
-        raise LabError(f"it has no function {exercise.name}")
-    return names[exercise.name]
+    make = Stranger if current().one(Whose).strangers else load
+    return make(source, file, exercise.name)

@@ -13,10 +13,11 @@ from ..arguments import checked
 from ..errors import LabError
 from ..network.session import current
 from ..programs.program import Program
+from ..strangers.worker import Checking
 from . import exercise as exercises
 from .diary import Diary, say
 from .exercise import Exercise
-from .judge import Checking, judge
+from .judge import judge
 from .reply import Reply
 
 

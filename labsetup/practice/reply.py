@@ -10,6 +10,12 @@ from dataclasses import asdict, dataclass
 from ..packets.fields import Field
 
 
+def printable(text: str) -> str:
+    """A text without what would act on a terminal: control characters are named."""
+    kept = (c if c.isprintable() or c.isspace() else ascii(c)[1:-1] for c in text)
+    return "".join(" " if c.isspace() else c for c in kept)
+
+
 @dataclass(frozen=True)
 class Reply:
     """What a check says.
@@ -66,9 +72,9 @@ class Reply:
             exercise=str(kept["exercise"]),
             title=str(kept["title"]),
             ok=kept["ok"] is True,
-            rows=tuple((str(word), str(said)) for word, said in kept["rows"]),
+            rows=tuple((str(word), printable(str(said))) for word, said in kept["rows"]),
             differs=tuple(Field(**field) for field in kept["differs"]),
-            think=str(kept["think"]),
+            think=printable(str(kept["think"])),
         )
 
     def __repr__(self) -> str:

@@ -5,35 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import LabError
+from ..explaining import handed, methods
+from ..explaining.clang import Remark, gave_up, included, remarks, undeclared
+from ..explaining.listing import Listing
+from ..explaining.verifier import explain, last_words
+from ..libbpf.reach import LAST, PROBES, REFUSED
 from ..maps import limits
 from .compile import Built, Compilation
-from .explain.clang import Remark, gave_up, included, remarks, undeclared
-from .explain.listing import Listing
-from .explain.verifier import explain, last_words
 from .loaded import Loaded
-
-# BCC makes functions of these names, and would attach them to the machine by itself.
-PROBES = (
-    "kprobe__",
-    "kretprobe__",
-    "kfunc__",
-    "kretfunc__",
-    "lsm__",
-    "raw_tracepoint__",
-    "tracepoint__",
-)
-
-
-# The kernel's functions that reach beyond packets and maps, by number: linux/bpf.h.  Some kernels
-# let XDP programs call one of them.
-HELPERS = {
-    36: "bpf_probe_write_user",
-    58: "bpf_override_return",
-    109: "bpf_send_signal",
-    117: "bpf_send_signal_thread",
-    166: "bpf_sys_bpf",
-    168: "bpf_sys_close",
-}
 
 
 class BuildError(LabError):
@@ -50,7 +29,7 @@ class BuildError(LabError):
 
     def _render_traceback_(self) -> list[str]:
         """The sentence, and what clang had warned of."""
-        warned = [f"clang warns: {one}" for one in self.warnings]
+        warned = [f"warning: {one}" for one in self.warnings]
         return [*super()._render_traceback_(), *warned]
 
 
@@ -96,18 +75,8 @@ def build(name: str, source: str, function: str, file: str = "") -> tuple[Built,
                 f"int {function}(struct xdp_md *ctx)",
                 compiled.told,
             )
-        if probes := [one for one in compiled.functions if one.startswith(PROBES)]:
-            raise BuildError(
-                f"{name} has a probe of the whole machine, {probes[0]}; the lab loads one XDP "
-                "program and nothing beside it: take the probe out",
-                compiled.told,
-            )
-        if acts := [HELPERS[one] for one in compiled.helpers if one in HELPERS]:
-            raise BuildError(
-                f"{name} calls {acts[0]}(), which acts on whatever process is running; the lab's "
-                "programs act on packets and maps alone: take the call out",
-                compiled.told,
-            )
+        if beyond := _beyond(compiled.functions, compiled.helpers, listing):
+            raise BuildError(f"{name} {beyond}: take that out", compiled.told)
         verified = compilation.verified()
     if verified.built is None:
         if call := undeclared(found):
@@ -117,7 +86,30 @@ def build(name: str, source: str, function: str, file: str = "") -> tuple[Built,
         raise VerifierError(f"{where}{words}", verified.log, warned)
     loaded = Loaded(verified.files)
     limits.check(verified.built.maps)
-    return verified.built, loaded, warned
+    maps = {plan.name: (plan.kind, plan.leaf.strip('"')) for plan in verified.built.maps}
+    more = [
+        *methods.warnings(listing, maps),
+        *handed.warnings(listing, verified.unwritten, [*maps]),
+    ]
+    return verified.built, loaded, [*warned, *map(str, more)]
+
+
+def _beyond(functions: Sequence[str], calls: Sequence[int], listing: Listing) -> str:
+    """What a program would do beyond packets and maps, as it goes on; empty if nothing."""
+    if probes := [one for one in functions if one.startswith(PROBES)]:
+        here = listing.only(rf"\b\w*{probes[0].rpartition('__')[2]}\b")
+        return (
+            f"has a probe of the whole machine, {probes[0]}{f' at {here}' if here else ''}; the "
+            "lab loads one XDP program and nothing beside it"
+        )
+    for number in calls:
+        if number not in REFUSED and number <= LAST:
+            continue
+        name, why = REFUSED.get(number, ("a function of the kernel's by its number", ""))
+        here = listing.only(rf"\b{name}\b")
+        whole = ", ".join(filter(None, (f"{name}{f' at {here}' if here else ''}", why)))
+        return f"calls {whole}; the lab's programs act on packets and maps alone"
+    return ""
 
 
 def _given_up(name: str, listing: Listing, found: list[Remark], told: str) -> BuildError:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from .. import explaining
 from ..errors import LabError
+from ..explaining.listing import bare
 
-SOURCES = Path(__file__).parent.parent.parent / "bpf"
+SOURCES = explaining.SOURCES
+
+# The head of a function that is given a ctx.
+HEAD = re.compile(r"\bint\s+(?P<name>\w+)\s*\(\s*(?:const\s+)?struct\s+xdp_md\b")
 
 # Prepared by labsetup/lab for a kernel that has none of its own.
 HEADERS = Path(sys.prefix) / "share" / "xdp-lab" / "kernel-headers"
@@ -38,7 +44,11 @@ def find(name: str | Path) -> Path:
 
 def read(path: Path) -> str:
     """A file's text: UTF-8, with a byte-order mark or without, or else Latin-1."""
-    raw = path.read_bytes()
+    return decoded(path.read_bytes())
+
+
+def decoded(raw: bytes) -> str:
+    """The text that a file's bytes stand for."""
     try:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
@@ -61,17 +71,32 @@ def entry_of(name: str, source: str) -> str:
 
 def entries(source: str) -> list[str]:
     """The functions that the kernel could be given: they take a ctx, and are not static."""
-    text = re.sub(r"/\*.*?\*/|//[^\n]*|^[ \t]*#[^\n]*", " ", source, flags=re.DOTALL | re.MULTILINE)
-    found = re.finditer(r"([^;{}]*)\bint\s+(\w+)\s*\(\s*(?:const\s+)?struct\s+xdp_md\b", text)
-    names = [one[2] for one in found if not re.search(r"\b(static|__always_inline)\b", one[1])]
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(name for _, name in _heads(source)))
+
+
+def _heads(source: str) -> Iterator[tuple[int, str]]:
+    """Where such a function begins, and its name; one that is declared first comes twice."""
+    plain = re.sub(r"^[ \t]*#[^\n]*", lambda found: " " * len(found[0]), bare(source), flags=re.M)
+    for part in re.finditer(r"[^;{}]+", plain):
+        head = HEAD.search(part[0])
+        if head and not re.search(r"\b(?:static|__always_inline)\b", part[0][: head.start()]):
+            yield part.start() + head.start(), head["name"]
 
 
 def with_capture(source: str, entry: str) -> str:
-    """A program's C with ``bpf/capture.c`` behind it, which calls it as an inline function."""
-    head = rf"\bint(?=\s+{entry}\s*\(\s*(?:const\s+)?struct\s+xdp_md\b)"
-    inline = re.sub(head, "static __always_inline int", source)
-    return f"{inline}\n#define CAPTURED {entry}\n{(SOURCES / 'capture.c').read_text()}"
+    """A program's C with ``bpf/capture.c`` around it."""
+    return around(source, entry, (SOURCES / "capture.c").read_text())
+
+
+def around(source: str, entry: str, outer: str) -> str:
+    """A program's C with another behind it, which calls it as an inline function, CAPTURED."""
+    parts, at = list[str](), 0
+    for begin, name in _heads(source):
+        if name == entry:
+            parts += [source[at:begin], "static __always_inline "]
+            at = begin
+    inline = "".join([*parts, source[at:]])
+    return f"{inline}\n#define CAPTURED {entry}\n{outer}"
 
 
 def without_licence(source: str) -> str:

@@ -15,8 +15,31 @@ from ..plots.live import progress_bar
 from ..plots.plots import Picture, plot
 from ..plots.style import SERIES
 from .flood import Flood
+from .ipvs import IpvsMaglev, IpvsSource
 from .requests import CLIENTS, requests_of, serving
-from .ways import PORT, WAYS, Direct, HAProxy, NftDnat, Way
+from .ways import (
+    PORT,
+    Direct,
+    HAProxy,
+    NftDnat,
+    NftIngress,
+    NftMasquerade,
+    Way,
+    Xdp,
+    XdpMemory,
+)
+
+WAYS: tuple[type[Way], ...] = (
+    Direct,
+    Xdp,
+    XdpMemory,
+    NftIngress,
+    IpvsMaglev,
+    IpvsSource,
+    NftDnat,
+    NftMasquerade,
+    HAProxy,
+)
 
 
 @dataclass
@@ -133,11 +156,19 @@ def compare(
         frames: live frames, likewise; 0 for none.
         connections: to hold while a server is taken out, and while state is lost; 0 for none.
         ways: those to compare.
+
+    Raises:
+        LabError: while lb runs an XDP program, and for no rounds.
     """
     whole("the number of rounds", rounds, 1, 100)
     whole("the number of requests", number, CLIENTS, 100_000)
     whole("the number of frames", frames, 0, 2_000_000)
     whole("the number of connections", connections, 0, 10_000)
+    if net.lb.eth0.xdp:
+        raise LabError(
+            f"lb runs {net.lb.eth0.program_name}, which would take the packets before any other "
+            "way sees them; take it off first, as in net.lb.eth0.program.detach()"
+        )
     made = [way(net) for way in ways]
     found = Comparison(net, made)
     usable = [way for way in made if not way.missing]

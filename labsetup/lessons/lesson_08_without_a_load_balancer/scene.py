@@ -90,7 +90,7 @@ class Site:
 
 @checked
 def counted_at(
-    net: Network, counter: str, packets: Packet | Sequence[Packet], limit: float = 1
+    net: Network, counter: str, packets: Packet | Sequence[Packet], limit: float = 5
 ) -> list[str]:
     """Send packets from the client to the router; which servers' kernels counted something?
 

@@ -1,0 +1,54 @@
+"""A stranger's Python answer: judged as the reader's own is, from a place without power."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import pytest
+from support.replies import said
+
+from labsetup import cpus
+from labsetup.practice.exercise import every, find
+from labsetup.practice.judge import judge
+
+PYTHON = [one.id for one in every().values() if one.suffix == ".py"]
+LOOKS = (
+    "who looks for himself",
+    "who asks every server",
+)  # a notebook has a network; a file has none
+
+
+@cache
+def answers(number):
+    """Every answer of an exercise, with words of its reply; None where it is right."""
+    exercise = find(number)
+    found: dict[str, tuple[str, str | None]] = {
+        "starter": (exercise.starter, exercise.starter_says)
+    }
+    found["solution"] = exercise.solution, None
+    found |= exercise.near_misses
+    return found | {kind: (text, None) for kind, text in exercise.alternatives.items()}
+
+
+@cache
+def replies(number):
+    with ThreadPoolExecutor(len(cpus())) as threads:
+        texts = [text for text, _ in answers(number).values()]
+        told = threads.map(lambda text: judge(find(number), text, strangers=True), texts)
+        return dict(zip(answers(number), told, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(number, kind) for number in PYTHON for kind in answers(number)]
+)
+def test_every_answer_is_judged_as_it_would_be_in_a_notebook(number, kind):
+    _, words = answers(number)[kind]
+    reply = replies(number)[kind]
+    if any(one in kind for one in LOOKS):
+        assert "tried without a network" in said(reply)
+    elif words is None:
+        assert reply.ok, reply
+    else:
+        assert not reply.ok
+        assert words in said(reply), reply
