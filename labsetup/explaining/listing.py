@@ -66,7 +66,7 @@ class Listing:
             told: what BCC printed; empty where it is not known, and then there are only the lines
                 that the verifier quotes.
         """
-        self.code = bare(source)
+        self.source, self.code = source, bare(source)
         self._lines, self._bare = source.splitlines(), self.code.splitlines()
         self.headers, self._function = _headers(source), function
         text, _, self.after = told.partition("#include <bcc/footer.h>")

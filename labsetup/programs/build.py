@@ -127,7 +127,7 @@ def _refused_by_clang(where: str, listing: Listing, log: str) -> BuildError:
     if errors:
         because = included(listing, errors[0])
         return BuildError(f"{where} does not compile: {errors[0]}{because}", log)
-    if why := limits.refused(listing.code, log):
+    if why := limits.refused(listing.source, log):
         return BuildError(f"{where} cannot be loaded; {why}", log)
     reason = log.strip().splitlines()
     return BuildError(

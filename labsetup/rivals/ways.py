@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
-from ..arguments import checked
+from ..arguments import checked, whole
 from ..balancing.balancer import Balancer
 from ..balancing.hashing import owners
 from ..errors import LabError
@@ -191,7 +191,7 @@ class NftIngress(Way):
                 (RFC 2992), and a server that goes moves flows between those that stay.
         """
         super().__init__(net)
-        self._rows = rows
+        self._rows = whole("the number of rows", rows, 0, 65_536)
 
     def _begin(self) -> None:
         sandbox.private_folder(FOLDER)
