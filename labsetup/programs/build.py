@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import LabError
 from ..libbpf.reach import LAST, PROBES, REFUSED
-from .compile import Built, Compilation
+from .compile import MEMORY, Built, Compilation
 from .explain.clang import Remark, gave_up, included, remarks, undeclared
 from .explain.listing import Listing
 from .explain.verifier import explain, last_words
@@ -106,6 +106,12 @@ def _given_up(name: str, listing: Listing, found: list[Remark], told: str) -> Bu
     """LLVM ended the process; what it had to tell about the C is all that can be told."""
     if call := undeclared(found):
         return BuildError(f"{name} does not compile{call}", told)
+    if "out of memory" in told or "bad_alloc" in told:
+        return BuildError(
+            f"{name} does not compile: clang wants more than {MEMORY >> 30} GiB of memory; "
+            "look for a macro that grows with each use, and make it smaller",
+            told,
+        )
     warned = [str(one) for one in found if one.kind == "warning"]
     return BuildError(f"{name} does not compile{gave_up(listing, found)}", told, warned)
 
