@@ -18,19 +18,17 @@
  * machine, where -target bpf does not look.  These stand in for it.
  */
 #define _LINUX_TYPES_H
-typedef unsigned char __u8;
+typedef unsigned char __u8, u8;
 typedef signed char __s8;
 typedef unsigned short __u16;
 typedef short __s16;
 typedef unsigned int __u32;
 typedef int __s32;
-typedef unsigned long long __u64;
+typedef unsigned long long __u64, u64;
 typedef long long __s64;
 typedef __u64 __attribute__((aligned(8))) __aligned_u64;
 typedef __u16 __be16, __sum16, u16;
 typedef __u32 __be32, __wsum, u32;
-typedef __u8 u8;
-typedef __u64 u64;
 typedef _Bool bool;
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -66,6 +64,15 @@ struct iphdr { /* as in linux/ip.h, which wants <asm/byteorder.h> */
 #ifndef barrier_var
 #define barrier_var(variable) asm volatile("" : "+r"(variable))
 #endif
+
+/* A line for /sys/kernel/tracing/trace_pipe, which cat reads.  As in <bpf/bpf_helpers.h>. */
+#undef bpf_printk
+#define bpf_printk(text, ...)                                             \
+	({                                                                \
+		char line[] = text;                                       \
+		((int (*)(const char *, int, ...))BPF_FUNC_trace_printk)( \
+			line, sizeof(line), ##__VA_ARGS__);               \
+	})
 
 /* Of linux/in.h, which would more than double the time that BCC compiles. */
 #define IPPROTO_ICMP 1

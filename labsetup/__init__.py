@@ -18,9 +18,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Give IPython the lab's pictures and cells of C; its own kernel does so when it starts."""
+    """Give IPython the lab's pictures, cells and sentences; its own kernel does so as it starts."""
     from . import pictures
-    from .practice import cells
+    from .practice import assertions, cells
 
     pictures.register(shell)
     cells.register(shell)
+    assertions.register(shell)

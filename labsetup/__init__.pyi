@@ -22,6 +22,7 @@ from .balancing.service import services as services
 from .command.doctor import checkup as checkup
 from .errors import LabError as LabError
 from .lessons.lesson_02_drop.scene import silent_hosts as silent_hosts
+from .lessons.lesson_07_load_balancer.scene import datagrams as datagrams
 from .lessons.lesson_08_without_a_load_balancer.scene import Site as Site
 from .lessons.lesson_08_without_a_load_balancer.scene import counted_at as counted_at
 from .network.host import cpus as cpus
@@ -65,6 +66,8 @@ from .programs.program import Program as Program
 from .rivals.comparison import breaks as breaks
 from .rivals.comparison import compare as compare
 from .rivals.flood import Flood as Flood
+from .rivals.ipvs import IpvsMaglev as IpvsMaglev
+from .rivals.ipvs import IpvsSource as IpvsSource
 from .rivals.requests import requests as requests
 from .rivals.ways import Direct as Direct
 from .rivals.ways import HAProxy as HAProxy
@@ -72,6 +75,7 @@ from .rivals.ways import NftDnat as NftDnat
 from .rivals.ways import NftIngress as NftIngress
 from .rivals.ways import NftMasquerade as NftMasquerade
 from .rivals.ways import Xdp as Xdp
+from .rivals.ways import XdpMemory as XdpMemory
 from .routing.bgp import Bgp as Bgp
 from .routing.by_hand import bgp_or_by_hand as bgp_or_by_hand
 from .routing.ecmp import ecmp as ecmp

@@ -93,6 +93,12 @@ class Child:
             os.dup2(file, stream)
         signal.signal(signal.SIGABRT, signal.SIG_DFL)  # no trace of Python's when a library ends it
 
+    def has_told(self, seconds: float) -> bool:
+        """Whether a message, or its end, has come within so many seconds."""
+        waiting = select.poll()
+        waiting.register(self._end, select.POLLIN)
+        return bool(waiting.poll(1000 * seconds))
+
     def listen(self, seconds: float) -> Message | None:
         """The child's next message; None if it has ended.
 

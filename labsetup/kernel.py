@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 from .errors import LabError
-from .network import sandbox
+from .network import lifetime, sandbox
 
 
 def main() -> None:
@@ -19,11 +19,10 @@ def main() -> None:
     refusal = None
     try:
         if os.geteuid() == 0:
-            sandbox.become_init()
+            lifetime.become_init(is_kernel=True)
     except (OSError, LabError) as error:
         refusal = str(error)
 
-    # After become_init, which starts this program over: imported once, not twice.
     from ipykernel.ipkernel import IPythonKernel
     from ipykernel.kernelapp import IPKernelApp
 
@@ -42,7 +41,7 @@ def main() -> None:
         kernel_class = Kernel
 
         def init_poller(self) -> None:
-            """Nothing to poll: `unshare` dies with the server and takes this process along."""
+            """Nothing to poll: the supervisor dies with the server and takes this along."""
 
         def init_kernel(self) -> None:
             nonlocal refusal

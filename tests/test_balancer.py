@@ -23,9 +23,7 @@ from labsetup import (
     services,
     table,
 )
-from labsetup.libbpf.runs import run_frame
 from labsetup.packets.craft import IP, TCP, Ether
-from labsetup.programs.run import VERDICTS
 
 KEY = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
 ALL = ["s1", "s2", "s3", "s4", "s5"]
@@ -167,31 +165,44 @@ def test_a_dead_link_is_noticed_in_time(net):
             net.s2.run("ip link set eth0 up")
 
 
-def test_a_server_that_goes_or_comes_leaves_no_packet_to_the_balancer(net):
-    """With its address blanked too soon, lb's own stack answered some SYNs with a reset."""
-    lb = Balancer(net, "lb_table", KEY)
-    flows = random_flows(500, clients="203.0.113.0/24")
-    frames = segments(flows, net.client.eth0, net.lb.eth0)
-    ended = threading.Event()
+@pytest.mark.alone
+@pytest.mark.parametrize("program", ["lb_table", "lb_memory"])
+def test_while_servers_come_and_go_no_syn_is_left_to_the_balancer(net, program):
+    """With an address blanked too soon, lb's own stack answered some with a reset."""
+    lb = Balancer(net, program, KEY)
+    frames = segments(random_flows(500, clients="203.0.113.0/24"), net.client.eth0, net.lb.eth0)
+    ended, changes = threading.Event(), 0
 
     def change():
+        nonlocal changes
         while not ended.is_set():
-            lb.gone = {"s3"}
-            lb.use(*REST)
-            lb.gone = set()
-            lb.use(*ALL)
+            for gone in ({"s3"}, {"s1", "s2"}, set()):
+                lb.gone = gone
+                lb.use(*(REST if "s3" in gone else ALL))
+            lb.use("s1", "s2", s3=3, s4=0)
+            lb.leave_out({"s5"})
+            lb.leave_out(())
+            changes += 6
 
     changing = threading.Thread(target=change)
-    changing.start()
-    try:
-        verdicts = {run_frame(lb.program.fd, frame)[0] for _ in range(60) for frame in frames}
-    finally:
-        ended.set()
-        changing.join()
-    assert {VERDICTS[number] for number in verdicts} == {"XDP_TX"}
+    before, begun, sent = net.lb.eth0.counters, time.monotonic(), 0
+    with capture(net.lb.eth0) as passed:
+        changing.start()
+        try:
+            while (sent < 60_000 or changes < 300) and time.monotonic() - begun < 60:
+                send(net.client.eth0, frames)
+                sent += len(frames)
+        finally:
+            ended.set()
+            changing.join()
+    counted = net.lb.eth0.counters - before
+    print(f"{sent:,} SYNs during {changes} changes")
+    assert sent >= 60_000 and changes >= 300
+    assert counted["xdp_tx"] == sent
+    assert not [one for one in passed if IP in one.packet and one.packet[IP].dst == VIP]
     lb.gone = {"s3"}
-    lb.use(*REST)
-    assert lb.program["servers"][2]["mac"] == bytes(6)
+    lb.use(*ALL)
+    assert lb.program["servers"][2]["mac"] == bytes(6) and lb.servers == REST
 
 
 def _until(true, limit: float) -> None:
@@ -214,7 +225,7 @@ def test_what_a_balancer_does_not_take(net):
         lb.use("s1", "s9")
     with pytest.raises(LabError, match=r"\['s1'\] is none of them"):
         lb.use(["s1"])  # type: ignore[arg-type]  # the mistake that is answered
-    with pytest.raises(LabError, match="a key is two numbers"):
+    with pytest.raises(LabError, match=r"takes numbers such as .* as key"):
         Balancer(net, "lb_table", 2024)  # type: ignore[arg-type]  # the mistake that is answered
     assert lb.servers == ALL
     with pytest.raises(LabError, match="interval"):
@@ -228,6 +239,59 @@ def test_the_share_of_the_table(net):
     assert np.isclose(sum(lb.share(name) for name in ALL), 1)
     lb.use("s1", "s2")
     assert lb.share("s3") == 0 and 0.49 < lb.share("s1") < 0.51
+
+
+@pytest.mark.parametrize("program", ["lb_table", "lb_memory"])
+def test_a_servers_share_is_its_weights(net, program):
+    lb = Balancer(net, program, KEY)
+    lb.use(s1=3, s2=1)
+    assert lb.servers == ["s1", "s2"]
+    assert lb.share("s1") == pytest.approx(0.75, abs=0.01) and lb.share("s5") == 0
+    connections = Connections(net, 400)
+    assert 0.68 < (connections.at == "s1").mean() < 0.82
+    assert set(connections.at) == {"s1", "s2"}
+    lb.use("s1", "s2", "s4", "s5", s3=0.5)
+    assert lb.share("s3") == pytest.approx(0.5 / 4.5, abs=0.01)
+    lb.use(*ALL, s3=0)  # a drain
+    assert lb.servers == REST and lb.share("s3") == 0
+    assert "s3" not in Connections(net, 100).at
+
+
+def test_weights_move_only_what_they_must(net):
+    """A row goes to a server whose weight grew, or away from one whose weight fell."""
+    rows = {}
+    for name, weights in {"alike": {}, "twice": {"s3": 2}, "ten": {"s3": 10}, "all": {}}.items():
+        lb = Balancer(net, "lb_table", KEY)
+        lb.use(*ALL, **(dict.fromkeys(ALL, 7) if name == "all" else weights))
+        active = lb.program["active"][0]
+        rows[name] = np.frombuffer(lb.program["tables"][active]["rows"], np.uint16)
+    assert (rows["alike"] == rows["all"]).all()  # only what the weights are to each other counts
+    assert np.mean(rows["twice"] == 2) == pytest.approx(1 / 3, abs=0.01)
+    for before, after in (("alike", "twice"), ("twice", "ten")):
+        moved = rows[before] != rows[after]
+        assert set(rows[after][moved]) == {2} and moved.any()
+
+
+@pytest.mark.parametrize("program", ["lb_modulo", "lb_rendezvous", "lb_random", "lb_xor"])
+def test_a_loop_has_no_weights_and_says_so(net, program):
+    lb = Balancer(net, program, KEY)
+    with pytest.raises(
+        LabError, match=f"{program} gives every server the same share; weights want"
+    ):
+        lb.use(s1=3, s2=1)
+    assert lb.servers == ALL
+    lb.use(*ALL, s3=0)  # who gets nothing is just left out
+    assert lb.servers == REST
+
+
+@pytest.mark.parametrize("weight", [-1, "3", float("nan"), float("inf"), None])
+def test_what_is_no_weight(net, weight):
+    lb = Balancer(net, "lb_table", KEY)
+    with pytest.raises(LabError, match="a weight is a number from 0 on"):
+        lb.use(s1=weight)
+    with pytest.raises(LabError, match="'s9' is none of them"):
+        lb.use(s9=1)
+    assert lb.servers == ALL
 
 
 def test_a_balancer_of_a_network_that_is_gone():

@@ -11,11 +11,12 @@ import nbformat
 import pytest
 from scapy.utils import rdpcap, wrpcap
 from support.host import LAB, REPO, on_host
-from test_sandbox import Kernel
+from support.kernels import Kernel, processes_of
 
 from labsetup import ARP, ICMP, IP, TCP, Ether
 from labsetup.command import notebooks, testing
 from labsetup.command.doctor import Report, examine
+from labsetup.network.running import running
 from labsetup.packets.craft import frame
 
 
@@ -162,19 +163,24 @@ def test_run_stores_outputs_when_all_is_well(tmp_path):
     assert path.read_text() == before
 
 
-@pytest.mark.alone
 def test_shell():
     kernel = Kernel()
+    (program,) = [one.pid for one in running() if one.pid in processes_of(kernel.pid)]
+
+    def shell(*arguments, **options):
+        return on_host(LAB, "shell", "--notebook", str(program), *arguments, **options)
+
     try:
-        assert "has no host client; its hosts: none yet" in lab("shell", "client").stderr
+        assert "has no host client; its hosts: none yet" in shell("client").stderr
         kernel.run("from labsetup import *; net = two_hosts()")
-        said = lab("shell", "client", "--", "ip", "-brief", "address", "show", "eth0")
+        said = shell("client", "--", "ip", "-brief", "address", "show", "eth0")
         assert said.returncode == 0
         assert "192.0.2.1/24" in said.stdout
-        assert lab("shell", "--", "ip", "netns", "list").stdout.split() == ["server", "client"]
-        assert lab("shell", "client", "--", "false").returncode == 1
-        assert "its hosts: client, server" in lab("shell", "clinet").stderr
-        typed = on_host(LAB, "shell", "server", input="hostname -I; pwd; exit 3\n")
+        assert shell("--", "ip", "netns", "list").stdout.split() == ["server", "client"]
+        assert shell("client", "--", "false").returncode == 1
+        assert "cannot be run: No such file" in shell("client", "--", "fasle").stderr
+        assert "its hosts: client, server" in shell("clinet").stderr
+        typed = shell("server", input="hostname -I; pwd; exit 3\n")
         assert typed.returncode == 3
         assert "192.0.2.2" in typed.stdout
         assert str(REPO) in typed.stdout

@@ -8,12 +8,12 @@ import time
 import pytest
 from support.examples import place_of, source_of
 
+from labsetup.explaining.clang import Remark, gave_up
+from labsetup.explaining.listing import Listing, Place
+from labsetup.explaining.rules import Example
+from labsetup.explaining.verifier import by_its_words, explain, last_words
 from labsetup.practice.exercise import find
 from labsetup.programs.build import BuildError, VerifierError
-from labsetup.programs.explain.clang import Remark, gave_up
-from labsetup.programs.explain.listing import Listing, Place
-from labsetup.programs.explain.rules import Example
-from labsetup.programs.explain.verifier import by_its_words, explain, last_words
 from labsetup.programs.program import Program
 from labsetup.programs.sources import SOURCES
 
@@ -61,7 +61,7 @@ def test_what_clang_warned_of_stands_by_a_refusal():
     with pytest.raises(VerifierError) as caught:
         Program("bad", source(body, "packet"))
     shown = "\n".join(caught.value._render_traceback_())
-    assert "clang warns: line" in shown
+    assert "warning: line" in shown
     assert "assignment as a condition" in shown
 
 

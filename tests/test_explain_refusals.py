@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from support.examples import missing, named, place_of, source_of
 
+from labsetup.explaining import access, verifier
+from labsetup.explaining.listing import Listing
+from labsetup.explaining.rules import refusals
 from labsetup.programs.build import BuildError
-from labsetup.programs.explain import verifier
-from labsetup.programs.explain.listing import Listing
-from labsetup.programs.explain.rules import refusals
 from labsetup.programs.program import Program
 
 EXAMPLES = named({rule.name: rule.examples for rule in refusals().values()})
@@ -34,7 +34,7 @@ def reasons(monkeypatch):
 
     for name in ("reason_of", "by_its_words"):
         monkeypatch.setattr(verifier, name, watched(getattr(verifier, name)))
-    monkeypatch.setattr("labsetup.programs.explain.clang.by_its_words", verifier.by_its_words)
+    monkeypatch.setattr("labsetup.explaining.clang.by_its_words", verifier.by_its_words)
     return seen
 
 
@@ -70,11 +70,12 @@ def test_what_another_kernel_says(name):
 def test_an_entry_has_an_example_and_says_something(rule):
     entry = refusals()[rule]
     assert entry.examples
-    code = Path(verifier.__file__).read_text()
+    code = "".join(Path(str(one.__file__)).read_text() for one in (verifier, access))
     assert entry.pattern or entry.of or f'"{rule}"' in code, "nothing finds it"
 
 
 def test_the_code_names_only_entries_that_there_are():
     code = Path(verifier.__file__).read_text()
-    named = re.findall(r'\.by\("([\w-]+)"|reason\.rule == "([\w-]+)"', code)
+    named = re.findall(r'\.by\("([\w-]+)"|\brule\b(?:, at)? ==? "([\w-]+)"', code)
+    named += re.findall(r'rule = ()"([\w-]+)"', Path(access.__file__).read_text())
     assert {a or b for a, b in named} <= refusals().keys()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from support.examples import missing, named, place_of, source_of
 
+from labsetup.explaining import clang
+from labsetup.explaining.clang import Remark
+from labsetup.explaining.listing import Place
+from labsetup.explaining.rules import Example, Telling, remarks
 from labsetup.programs.build import BuildError
-from labsetup.programs.explain import clang
-from labsetup.programs.explain.clang import Remark
-from labsetup.programs.explain.listing import Place
-from labsetup.programs.explain.rules import Example, Telling, remarks
 from labsetup.programs.program import Program
 
 PLAIN, UNDECLARED, TELLING = (

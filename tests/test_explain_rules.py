@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labsetup.errors import LabError
-from labsetup.programs.explain.rules import refusals, remarks
+from labsetup.explaining.rules import refusals, remarks
 
 GOOD = "[short]\npattern = 'too short'\nwrong = 'it is short'\nmend = 'make it longer'\n"
 PARTS = "[plain]\n[undeclared]\n[telling]\n"

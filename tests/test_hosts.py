@@ -103,7 +103,7 @@ def test_an_interrupted_command_is_ended_and_says_so(net, interruptible):
         (lambda net: send(net.client.eth0, b"x" * 2000), "a frame of 2000 bytes"),
         (lambda net: send(net.client.eth0, b""), "a frame of 0 bytes"),
         (lambda net: net.client.ping(net), "a Network is no host and no address"),
-        (lambda net: net.client.ping(net.server, count="3"), "a whole number as its count"),
+        (lambda net: net.client.ping(net.server, count="3"), "takes a whole number as count"),
         (lambda net: capture(TEXT), "capture() takes a network"),
         (lambda net: net.client.connect("192.0.2.2"), "connect() takes a host"),
         (lambda net: net.client.connect(net.server, port=70000), "a port from 1 to 65535"),

@@ -18,11 +18,15 @@ LAB = REPO / "labsetup"
 # Lowest first: a room uses what stands before it, and nothing behind it.
 ROOMS = [
     "errors",
+    "installing",
+    "arguments",
     "tools",
     "apart",
     "libbpf",
+    "explaining",
     "network",
     "packets",
+    "maps",
     "programs",
     "strangers",
     "observing",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from labsetup import ICMP, IP, Ether, LabError, Program, cpus
-from labsetup.programs.values import PerCPU
+from labsetup.maps.values import PerCPU
 
 SOURCE = """
 struct flow { u32 address; u16 port; };

@@ -26,9 +26,9 @@ from labsetup import (
     send,
     three_hosts,
 )
+from labsetup.maps.values import PerCPU
 from labsetup.packets.craft import frame
 from labsetup.packets.fields import fields_of
-from labsetup.programs.values import PerCPU
 
 TEXT: Any = "text"  # where no text belongs
 

@@ -69,6 +69,6 @@ def test_in_a_notebook():
         assert "$x {data} {x}" in run("print(plain.source)"), "a body is C, and nothing else"
         assert "begins with %%xdp NAME" in run("%%xdp plain --chekc 1.1\nint plain")
         warned = run("%%xdp plain\nint plain(struct xdp_md *ctx)\n{\n}\n")
-        assert "clang warns: line 4, «}»: non-void function" in warned or "refused" in warned
+        assert "warning: line 4, «}»: non-void function" in warned or "refused" in warned
     finally:
         kernel.close()

@@ -8,6 +8,7 @@ from support.pictures import drawn
 
 from labsetup import (
     VIP,
+    Balancer,
     Direct,
     Flood,
     HAProxy,
@@ -23,6 +24,8 @@ from labsetup import (
     compare,
     requests,
 )
+from labsetup.rivals.ipvs import IpvsMaglev, IpvsSource
+from labsetup.rivals.ways import XdpMemory
 
 CLIENT, LB = "192.0.2.1", "192.0.2.2"
 
@@ -54,7 +57,10 @@ def state(net):
     [
         (Direct, 1, CLIENT),
         (Xdp, 5, CLIENT),
+        (XdpMemory, 5, CLIENT),
         (NftIngress, 5, CLIENT),
+        (IpvsMaglev, 5, CLIENT),
+        (IpvsSource, 5, CLIENT),
         (NftDnat, 5, CLIENT),
         (NftMasquerade, 5, LB),
         (HAProxy, 5, LB),
@@ -89,8 +95,12 @@ def test_requests_that_nobody_answers(five):
     "kind, drained, lost",
     [
         (Xdp, (0.1, 0.32), (0, 0)),
-        # nft cuts the hash into regions, so removing the last of N moves half: RFC 2992.
-        (NftIngress, (0.36, 0.64), (0, 0)),
+        (XdpMemory, (0, 0), (0, 0)),
+        (NftIngress, (0.1, 0.32), (0, 0)),  # the same rows
+        # Without rows nft cuts the hash into regions: removing the last of N moves half, RFC 2992.
+        (lambda net: NftIngress(net, rows=0), (0.36, 0.64), (0, 0)),
+        (IpvsMaglev, (0, 0), (0, 0)),
+        (IpvsSource, (0, 0), (0, 0)),
         (NftDnat, (0, 0), (0.65, 0.95)),
         (NftMasquerade, (0, 0), (0.65, 0.95)),
         (HAProxy, (0, 0), (1, 1)),
@@ -101,6 +111,17 @@ def test_what_breaks(five, kind, drained, lost):
     for share, (least, most) in zip(shares, (drained, lost), strict=True):
         assert least <= share <= most
     assert five.lb.pids == []
+
+
+def test_a_kernel_without_ipvs_says_so(five):
+    for kind in (IpvsMaglev, IpvsSource):
+        way = kind(five)
+        if way.missing:
+            assert way.missing.startswith("this kernel has no IPVS")
+            with pytest.raises(LabError, match=f"IPVS {way.scheduler} failed"):
+                way.__enter__()
+        found = compare(five, 1, 8, 0, connections=0, ways=(Direct, kind))
+        assert way.missing in repr(found)
 
 
 def test_a_tool_that_is_missing(five, monkeypatch):
@@ -125,14 +146,14 @@ def test_frames_of_the_flood_are_right_and_of_many_flows(five):
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("kind", [Xdp, NftIngress, NftDnat])
+@pytest.mark.parametrize("kind", [Xdp, XdpMemory, NftIngress, IpvsMaglev, IpvsSource, NftDnat])
 def test_each_live_frame_comes_back_balanced(five, kind):
     with usable(kind(five)), Flood(five) as flood:
         before = five.lb.eth0.counters
         burst = flood.send(60_001)
         counted = five.lb.eth0.counters - before
     assert burst.sent == burst.arrived == 60_001
-    if kind is Xdp:
+    if issubclass(kind, Xdp):
         assert counted["xdp_packets"] == counted["xdp_tx"] == 60_001
     assert five.lb.eth0.xdp is None and five.lb.eth0.peer.xdp is None
 
@@ -152,8 +173,18 @@ def test_live_frames_on_an_old_kernel(five, monkeypatch):
     assert len(found["XDP"].costs) == 1
 
 
+def test_a_comparison_with_a_program_at_lb(five):
+    """It would balance in every way's place, and every way would cost what it costs."""
+    Balancer(five, "lb_table")
+    with pytest.raises(LabError, match="lb runs lb_table, which would take the packets"):
+        compare(five, 1)
+    five.lb.eth0.program.detach()
+
+
 def test_a_comparison_of_no_rounds(five):
-    with pytest.raises(LabError, match="at least one round, not 0"):
+    with pytest.raises(
+        LabError, match="the number of rounds is a whole number from 1 to 100, not 0"
+    ):
         compare(five, rounds=0)
 
 

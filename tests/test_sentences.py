@@ -25,7 +25,7 @@ from labsetup import (
     send,
 )
 from labsetup.command import __main__, shell
-from labsetup.network import sandbox
+from labsetup.network import lifetime, sandbox
 from labsetup.network.network import Network
 from labsetup.network.running import Running
 from labsetup.practice.exercise import find
@@ -60,8 +60,11 @@ def save_nowhere(net: Network) -> None:
 @pytest.mark.parametrize(
     ("act", "sentence"),
     [
-        (lambda net: no_balancer(99), "there is room for 1 to 57 servers, not 99"),
-        (lambda net: balanced(0), "there is room for 1 to 57 servers, not 0"),
+        (
+            lambda net: no_balancer(99),
+            "the number of servers is a whole number from 1 to 57, not 99",
+        ),
+        (lambda net: balanced(0), "the number of servers is a whole number from 1 to 57, not 0"),
         (
             lambda net: send(net.client.eth0, [IP()] * 2, count=600_000),
             "packets in all, not 1,200,000",
@@ -140,21 +143,23 @@ def test_a_balancer_and_its_health_are_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raised", "sentence"),
-    [(KeyboardInterrupt(), "lab: interrupted"), (LabError("no."), "lab: no.")],
+    ("raised", "sentence", "status"),
+    [(KeyboardInterrupt(), "lab: interrupted", 130), (LabError("no."), "lab: no.", 1)],
 )
 def test_a_command_that_ends_early_says_why(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     raised: BaseException,
     sentence: str,
+    status: int,
 ) -> None:
     def running() -> list[Running]:
         raise raised
 
     monkeypatch.setattr(shell, "running", running)
     monkeypatch.setattr("sys.argv", ["lab", "shell"])
-    assert __main__.main() == 1
+    monkeypatch.setattr(lifetime, "end_at_signals", lambda: None)
+    assert __main__.main() == status
     assert sentence in capsys.readouterr().err
 
 
@@ -170,7 +175,20 @@ def test_without_root_a_command_says_what_to_type(
 def test_of_several_notebooks_a_reader_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Running, "hosts", lambda self: ["client"])
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    answers = iter(["", "3", "two", "2"])
+    answers = iter(["", "3", "two", "22"])
     monkeypatch.setattr("builtins.input", lambda _: next(answers))
-    found = [Running(1, "02-drop"), Running(2, "03-count-icmp")]
-    assert shell._choose(found) == found[1]
+    found = [Running(11, "02-drop"), Running(22, "02-drop"), Running(33, "03-count-icmp")]
+    assert shell._chosen(found, "02") == found[1]
+    assert shell._chosen(found, "03") == found[2]
+    assert shell._chosen(found, "11") == found[0]
+
+
+def test_a_notebook_that_is_open_twice_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Running, "hosts", lambda self: ["client"])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    found = [Running(11, "02-drop"), Running(22, "02-drop")]
+    with pytest.raises(LabError, match=r"such as --notebook 22$"):
+        shell._chosen(found, "02")
+    assert shell._chosen(found, "22") == found[1]
+    with pytest.raises(LabError, match="no notebook 05 is running; there are: 02-drop, 02-drop"):
+        shell._chosen(found, "05")

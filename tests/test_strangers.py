@@ -23,7 +23,9 @@ LOOKS = (
 def answers(number):
     """Every answer of an exercise, with words of its reply; None where it is right."""
     exercise = find(number)
-    found = {"starter": (exercise.starter, exercise.starter_says)}
+    found: dict[str, tuple[str, str | None]] = {
+        "starter": (exercise.starter, exercise.starter_says)
+    }
     found["solution"] = exercise.solution, None
     found |= exercise.near_misses
     return found | {kind: (text, None) for kind, text in exercise.alternatives.items()}

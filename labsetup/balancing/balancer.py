@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import checked
 from ..errors import LabError
 from ..network.interface import Interface
 from ..network.network import Network
 from ..programs.program import Program
-from .hashing import owners, seed_of
+from .hashing import mixed, owners, rendezvous, seed_of
 
 ROWS = 65_536
 
@@ -27,10 +29,12 @@ class Balancer:
 
     Attributes:
         program: one of bpf/lb_*.c.
-        servers: the names of those in use.
+        weights: what `use` was told, by name: a server's share is its weight's.
         gone: servers that not even remembered flows are sent to, from the next `use` on.
+        watched: whether health checks say who is ill; while they do, `use` does not overrule them.
     """
 
+    @checked
     def __init__(
         self,
         net: Network,
@@ -52,11 +56,14 @@ class Balancer:
             raise LabError(f"a key is two numbers, such as (2024, 204), not {key!r}")
         self.program = Program(program) if isinstance(program, str) else program
         self.gone: set[str] = set()
-        self.net, self.servers = net, list[str]()
+        self.watched, self._ill = False, set[str]()
+        self.net = net
+        self.weights: dict[str, float] = {}
+        self._used: dict[str, float] = {}  # replaced as a whole: other threads read it
         self._at = net.lb.eth0 if at is None else at
         self._places = {name: place for place, name in enumerate(net.vip_hosts)}
         self._rows = self._before = np.full(ROWS, NO_OWNER, np.uint16)
-        self._told: tuple[list[str], set[str]] | None = None
+        self._told: tuple[dict[str, float], set[str]] | None = None
         self._lock = threading.Lock()  # health checks change the servers from a thread of theirs
         vips = [ip_address(vip.partition("/")[0]) for vip in net.vip.split()]
         packed = {vip.version: vip.packed for vip in vips}
@@ -70,36 +77,82 @@ class Balancer:
         self.use(*(net.vip_hosts if servers is None else servers))
         self.program.attach(self._at)
 
-    def use(self, *servers: str) -> None:
+    @checked
+    def use(self, *servers: str, **weights: float) -> None:
         """From now on spread flows over these servers, given by name.
 
         With a table this is one step: a packet finds the old servers or the new, no mixture.
+
+        Args:
+            servers: names; all of them get the same share.
+            weights: of servers, by name, as in ``use("s1", "s2", s3=0.5)``: a name alone has weight
+                1, and a server with weight 0 gets no new connections.
+
+        Raises:
+            LabError: for a server that the network does not have, a weight that is none, and
+                weights for a program that has no table.
         """
         if not self._at.host.open:
             raise LabError("this balancer's network is gone; make one anew on the network you have")
-        unknown = [name for name in servers if name not in list(self._places)]
+        unknown = [name for name in (*servers, *weights) if name not in list(self._places)]
         if unknown:
             has = ", ".join(self._places)
             raise LabError(
                 f'use() takes names of servers, as in use("s1", "s2"), and this network has {has}: '
                 f"{unknown[0]!r} is none of them"
             )
-        wanted = [name for name in self._places if name in servers]
+        told = dict.fromkeys(servers, 1.0) | weights
+        for name, weight in weights.items():
+            if not (isinstance(weight, int | float) and 0 <= weight < math.inf):
+                raise LabError(
+                    f"a weight is a number from 0 on, as in use(s1=3, s2=1); {weight!r} of {name} "
+                    "is none"
+                )
+        if "tables" not in self.program.maps and len(set(told.values()) - {0}) > 1:
+            raise LabError(
+                f"{self.program.name} gives every server the same share; weights want a program "
+                "with a table, such as lb_table or lb_memory"
+            )
         with self._lock:
-            if self._told == (wanted, self.gone):
-                return
-            self.servers, self._told = wanted, (wanted, set(self.gone))
-            if "tables" in self.program.maps:
-                self._swap()
-            else:
-                self._list()
+            if not self.watched:
+                self._ill = set()
+            self.weights = {name: float(told[name]) for name in self._places if name in told}
+            self._apply()
+
+    def leave_out(self, ill: Collection[str]) -> None:
+        """Leave out servers that are ill, whoever `use` named, and give them no remembered flows.
+
+        Args:
+            ill: all that are; who is no longer among them is used again.
+        """
+        with self._lock:
+            self._ill = set(ill)
+            self._apply()
+
+    def _apply(self) -> None:
+        gone = self.gone | self._ill
+        used = {n: weight for n, weight in self.weights.items() if weight and n not in gone}
+        if self._told == (used, gone):
+            return
+        self._told = None  # until it is done: who is interrupted here may ask for the same again
+        self._used = used
+        if "tables" in self.program.maps:
+            self._swap(gone)
+        else:
+            self._list()
+        self._told = (used, gone)
+
+    @property
+    def servers(self) -> list[str]:
+        """The names of those in use."""
+        return list(self._used)
 
     def _list(self) -> None:
         for place, name in enumerate(self.servers):
             self.program["servers"][place] = self._server(name)
         self.program["settings"][0] = self._settings | {"servers": len(self.servers)}
 
-    def _swap(self) -> None:
+    def _swap(self, gone: Collection[str]) -> None:
         """Fill the table that is not in use, then put it in the place of the other.
 
         Who comes is written before that, and who is gone is blanked after it: a row of the table
@@ -107,7 +160,7 @@ class Balancer:
         """
         servers = self.program["servers"]
         for name, place in self._places.items():  # a server keeps its place when it is out of use
-            if name not in self.gone:
+            if name not in gone:
                 servers[place] = self._server(name)
         self.program["settings"][0] = self._settings
         unused = 1 - self.program["active"][0]
@@ -123,12 +176,13 @@ class Balancer:
             self.program["tables"][unused] = {"rows": now}
         self._rows = now
         self.program["active"][0] = unused
-        for name in self.gone & self._places.keys():
+        for name in self._places.keys() & gone:
             servers[self._places[name]] = self._server(name) | {"mac": bytes(6)}
 
     def _server(self, name: str) -> dict[str, object]:
         return {"seed": int(seed_of(name)), "mac": self.net.hosts[name].first.packed_mac}
 
+    @checked
     def share(self, server: str) -> float:
         """The share of flows that a server gets, between 0 and 1."""
         if server not in self._places:
@@ -138,7 +192,9 @@ class Balancer:
         return float((self._owners() == self._places[server]).mean())
 
     def _owners(self) -> NDArray[np.uint16]:
-        return rows(tuple(self._places[name] for name in self.servers), tuple(self.servers))
+        names, weights = tuple(self._used), tuple(self._used.values())
+        alike = len(set(weights)) < 2
+        return rows(tuple(self._places[n] for n in names), names, None if alike else weights)
 
     def __repr__(self) -> str:
         where = self._at.host.name if self._at in self.program.places else "no interface any more"
@@ -146,13 +202,21 @@ class Balancer:
 
 
 @lru_cache(maxsize=16)
-def rows(places: Sequence[int], servers: Sequence[str]) -> NDArray[np.uint16]:
+def rows(
+    places: Sequence[int], servers: Sequence[str], weights: Sequence[float] | None = None
+) -> NDArray[np.uint16]:
     """A table for bpf/lb_table.c, filled by rendezvous: for each row the place of its owner.
 
     Args:
         places: of the servers in the map `servers`.
         servers: their names; where there are none, no row has an owner.
+        weights: of each, more than 0; None for all alike. A row changes hands only to a server
+            whose weight grew, or from one whose weight fell.
     """
     if not servers:
         return np.full(ROWS, NO_OWNER, np.uint16)
-    return np.array(places, np.uint16)[owners(servers, ROWS)]
+    if weights is None:
+        return np.array(places, np.uint16)[owners(servers, ROWS)]
+    names = rendezvous(mixed(np.arange(ROWS, dtype=np.uint64)), servers, weights)
+    found, which = np.unique(names, return_inverse=True)
+    return np.array([places[servers.index(str(name))] for name in found], np.uint16)[which]

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import amount, checked, whole
 from ..errors import LabError
 from ..network.host import Host
 from ..network.network import Network
@@ -113,6 +114,7 @@ class Connections:
         flows: their five-tuples, rows of `hashing.FIVE_TUPLE`.
     """
 
+    @checked
     def __init__(
         self,
         net: Network,
@@ -142,8 +144,8 @@ class Connections:
         vip = next((vip for vip in vips if (":" in vip) == ipv6), None)
         if vip is None:
             raise LabError(f"this network has no {'IPv6' if ipv6 else 'IPv4'} VIP")
-        if not (isinstance(number, int) and 1 <= number <= 10_000):
-            raise LabError(f"Connections() takes 1 to 10,000 of them, not {number!r}")
+        whole("the number of connections", number, 1, 10_000)
+        amount("the wait in seconds", wait, 0.01, 60)
         _make_room(2 * number + 200)
         self._net, self._wait = net, wait
         for service in services(net, port).values():

@@ -6,11 +6,15 @@ takes the hashes of the flows and the names of the servers, and returns a name f
 
 from __future__ import annotations
 
-import ipaddress
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..arguments import checked, shown, whole
+from ..errors import LabError
+from .given import choices_of, described, hashes_of, names_of, network_of, two_choices
 
 Hashes = NDArray[np.uint64]
 Names = NDArray[np.str_]
@@ -18,9 +22,11 @@ Names = NDArray[np.str_]
 FIVE_TUPLE = np.dtype(
     [("source", "u1", 16), ("destination", "u1", 16), ("ports", ">u2", 2), ("protocol", "<u4")]
 )
+MOST_FLOWS, MOST_ROWS, MOST_POINTS = 20_000_000, 2**24, 100_000
 MAPPED = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)  # an IPv4 address as an IPv6 one
 
 
+@checked
 def random_flows(
     number: int, seed: int = 0, ipv6: bool = False, clients: str | None = None
 ) -> NDArray[np.void]:
@@ -33,7 +39,9 @@ def random_flows(
         clients: the network that they come from, such as ``"203.0.113.0/24"``; when None, any
             address at all, and a router drops those that cannot be a client's.
     """
-    random = np.random.default_rng(seed)
+    whole("the number of flows", number, 0, MOST_FLOWS)
+    random = np.random.default_rng(whole("the seed", seed, 0, 2**128))
+    network = network_of(clients, ipv6) if clients is not None else None
     flows = np.zeros(number, FIVE_TUPLE)
     flows["source"] = random.integers(0, 256, (number, 16))
     if ipv6:
@@ -42,8 +50,7 @@ def random_flows(
     else:
         flows["source"][:, :12] = flows["destination"][:, :12] = MAPPED
         flows["destination"][:, 12:] = (198, 51, 100, 10)
-    if clients:
-        network = ipaddress.ip_network(clients)
+    if network is not None:
         host = np.frombuffer(network.hostmask.packed.rjust(16, b"\0"), np.uint8)
         base = network.network_address.packed
         prefix = np.frombuffer(base if ipv6 else MAPPED.tobytes() + base, np.uint8)
@@ -54,6 +61,7 @@ def random_flows(
     return flows
 
 
+@checked
 def flow_hash(flows: NDArray[np.void], key: tuple[int, int] = (0, 0)) -> Hashes:
     """SipHash-1-3 of each five-tuple, as in bpf/hash.h.
 
@@ -61,6 +69,13 @@ def flow_hash(flows: NDArray[np.void], key: tuple[int, int] = (0, 0)) -> Hashes:
         flows: rows of FIVE_TUPLE, 40 bytes each.
         key: two words of 64 bits, which a client must not know.
     """
+    if flows.ndim != 1 or flows.dtype != FIVE_TUPLE:
+        raise LabError(
+            "flow_hash() takes five-tuples, as random_flows(1000) gives them, not "
+            f"{described(flows)}"
+        )
+    if not (len(key) == 2 and all(isinstance(word, int) and 0 <= word < 2**64 for word in key)):
+        raise LabError(f"a key is two numbers of 64 bits, such as (2024, 204), not {shown(key)}")
     words = np.ascontiguousarray(flows).view("<u8").reshape(len(flows), 5)
     k0, k1 = (np.full(len(flows), word, np.uint64) for word in key)
     a, b = k0 ^ np.uint64(0x736F6D6570736575), k1 ^ np.uint64(0x646F72616E646F6D)
@@ -91,7 +106,8 @@ def _rotated(x: Hashes, bits: int) -> Hashes:
     return (x << np.uint64(bits)) | (x >> np.uint64(64 - bits))
 
 
-def mixed(x: Hashes) -> Hashes:
+@checked
+def mixed(x: Hashes | int) -> Hashes:
     """A number of 64 bits, stirred so that each bit of it moves half of the others.
 
     The finalizer of MurmurHash3 (Appleby).  It is no secret: what it stirs must be hashed.
@@ -99,24 +115,32 @@ def mixed(x: Hashes) -> Hashes:
     Args:
         x: numbers of 64 bits, or one.
     """
+    given = np.asarray(x)
+    if given.dtype.kind not in "ui":
+        raise LabError(f"mixed() takes numbers of 64 bits, not {shown(x)}")
+    stirred: Hashes = given.astype(np.uint64, copy=False)
     with np.errstate(over="ignore"):  # what does not fit into 64 bits is meant to fall off
-        x = (x ^ (x >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-        x = (x ^ (x >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    return x ^ (x >> np.uint64(33))
+        stirred = (stirred ^ (stirred >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+        stirred = (stirred ^ (stirred >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+    return stirred ^ (stirred >> np.uint64(33))
 
 
+@checked
 def seed_of(server: str) -> np.uint64:
     """A server's own number, from its name and from nothing else.
 
     Args:
         server: its name.
     """
+    if not server:
+        raise LabError("a server's number comes from its name, and this name is empty")
     number = np.zeros(1, np.uint64)
     for letter in server.encode():
         number = mixed(number ^ np.uint64(letter + 1))
     return np.uint64(number[0])
 
 
+@checked
 def modulo(hashes: Hashes, servers: Sequence[str]) -> Names:
     """The hash divided by the number of servers: what is left over is the server's place.
 
@@ -124,11 +148,12 @@ def modulo(hashes: Hashes, servers: Sequence[str]) -> Names:
         hashes: of the flows, as `flow_hash` gives them; one uint64 each.
         servers: names, at least one.
     """
-    names: Names = np.array(servers)
-    chosen: Names = names[hashes % np.uint64(len(servers))]
+    names = names_of(servers)
+    chosen: Names = names[hashes_of(hashes) % np.uint64(len(servers))]
     return chosen
 
 
+@checked
 def ring(hashes: Hashes, servers: Sequence[str], points: int = 100) -> Names:
     """Servers have points on a circle of hashes; a flow goes to the next point after its own.
 
@@ -139,14 +164,17 @@ def ring(hashes: Hashes, servers: Sequence[str], points: int = 100) -> Names:
         servers: names, at least one.
         points: of each server on the circle.
     """
+    names_of(servers)
+    whole("the number of points", points, 1, MOST_POINTS // len(servers))
     numbers = np.arange(1, points + 1, dtype=np.uint64)
     places = np.concatenate([mixed(numbers ^ seed_of(server)) for server in servers])
     owners = np.repeat(np.array(servers), points)
     order = np.argsort(places)
-    following = np.searchsorted(places[order], hashes) % len(places)
+    following = np.searchsorted(places[order], hashes_of(hashes)) % len(places)
     return owners[order][following]
 
 
+@checked
 def rendezvous(
     hashes: Hashes, servers: Sequence[str], weights: Sequence[float] | None = None
 ) -> Names:
@@ -160,18 +188,29 @@ def rendezvous(
         servers: names, at least one.
         weights: of each server; None for all alike.
     """
-    return np.array(servers)[_winners(hashes, servers, weights)]
+    if weights is not None and not (
+        len(weights) == len(servers) and all(0 <= one < np.inf for one in weights) and any(weights)
+    ):
+        raise LabError(
+            f"weights are a number of 0 or more for each of the {len(servers)} servers, one of "
+            f"them above 0, not {shown(weights)}"
+        )
+    names = names_of(servers)
+    chosen: Names = names[_winners(hashes_of(hashes), servers, weights)]
+    return chosen
 
 
 def _winners(
     hashes: Hashes, servers: Sequence[str], weights: Sequence[float] | None = None
 ) -> NDArray[np.intp]:
     """The place of each hash's highest score in *servers*."""
-    best = np.full(len(hashes), -np.inf) if weights else np.zeros(len(hashes), np.uint64)
+    best = (
+        np.full(len(hashes), -np.inf) if weights is not None else np.zeros(len(hashes), np.uint64)
+    )
     winner = np.zeros(len(hashes), np.intp)
     for place, server in enumerate(servers):
         score = mixed(hashes ^ seed_of(server))
-        if weights:
+        if weights is not None:
             score = weights[place] / -np.log((score >> np.uint64(11)) * 2.0**-53 + 2.0**-54)
         better = score > best
         best, winner = np.where(better, score, best), np.where(better, place, winner)
@@ -183,6 +222,7 @@ def owners(servers: Sequence[str], rows: int = 65_536) -> NDArray[np.intp]:
     return _winners(mixed(np.arange(rows, dtype=np.uint64)), servers)
 
 
+@checked
 def table(hashes: Hashes, servers: Sequence[str], rows: int = 65_536) -> Names:
     """Rendezvous once for each row of a table; a flow goes to the owner of its row.
 
@@ -191,21 +231,31 @@ def table(hashes: Hashes, servers: Sequence[str], rows: int = 65_536) -> Names:
         servers: names, at least one.
         rows: of the table.
     """
-    names: Names = np.array(servers)
-    chosen: Names = names[owners(servers, rows)][hashes % np.uint64(rows)]
+    names = names_of(servers)
+    whole("the number of rows", rows, 1, MOST_ROWS)
+    chosen: Names = names[owners(servers, rows)][hashes_of(hashes) % np.uint64(rows)]
     return chosen
 
 
+@checked
 def maglev(hashes: Hashes, servers: Sequence[str], rows: int = 65_537) -> Names:
     """Servers take turns in choosing a row, each by its own order of preference.
 
     Eisenbud and others, "Maglev: a fast and reliable software network load balancer", 2016.
 
     Args:
-        hashes: of the flows.
-        servers: their names.
-        rows: a prime number, so that every step reaches every row.
+        hashes: of the flows, as `flow_hash` gives them; one uint64 each.
+        servers: names, at least one.
+        rows: a prime number, so that every step reaches every row, and at least one a server.
     """
+    names = names_of(servers)
+    whole("the number of rows", rows, max(2, len(servers)), MOST_ROWS)
+    if not _is_prime(rows):
+        after = next(one for one in range(rows, 2 * rows) if _is_prime(one))
+        raise LabError(
+            f"maglev() takes a prime number of rows, so that every server's steps reach every row; "
+            f"{rows:,} is none, the next one is {after}"
+        )
     seeds = [int(seed_of(server)) for server in servers]
     offset = [seed % rows for seed in seeds]
     step = [(seed >> 32) % (rows - 1) + 1 for seed in seeds]
@@ -221,11 +271,15 @@ def maglev(hashes: Hashes, servers: Sequence[str], rows: int = 65_537) -> Names:
             filled += 1
             if filled == rows:
                 break
-    names: Names = np.array(servers)
-    chosen: Names = names[np.array(owners)[hashes % np.uint64(rows)]]
+    chosen: Names = names[np.array(owners)[hashes_of(hashes) % np.uint64(rows)]]
     return chosen
 
 
+def _is_prime(number: int) -> bool:
+    return number > 1 and all(number % one for one in range(2, math.isqrt(number) + 1))
+
+
+@checked
 def jump(hashes: Hashes, servers: Sequence[str]) -> Names:
     """A flow jumps ahead through the places, ever farther, and stays on the last that exists.
 
@@ -235,16 +289,19 @@ def jump(hashes: Hashes, servers: Sequence[str]) -> Names:
         hashes: of the flows, as `flow_hash` gives them; one uint64 each.
         servers: names, of which only the last may come and go.
     """
-    state, here = hashes.copy(), np.zeros(len(hashes), np.int64)
+    names = names_of(servers)
+    state, here = hashes_of(hashes).copy(), np.zeros(len(hashes), np.int64)
     ahead = np.zeros(len(hashes), np.int64)
     while (going := ahead < len(servers)).any():
         here = np.where(going, ahead, here)
         state = np.where(going, state * np.uint64(2862933555777941757) + np.uint64(1), state)
         share = 2.0**31 / ((state >> np.uint64(33)).astype(np.float64) + 1)
         ahead = np.where(going, ((here + 1) * share).astype(np.int64), ahead)
-    return np.array(servers)[here]
+    chosen: Names = names[here]
+    return chosen
 
 
+@checked
 def moved(before: Names, after: Names) -> float:
     """The share of flows that changed their server.
 
@@ -252,9 +309,11 @@ def moved(before: Names, after: Names) -> float:
         before: the name of each flow's server,
         after: and the same after a change.
     """
+    two_choices(before, after)
     return float((before != after).mean())
 
 
+@checked
 def collateral(before: Names, after: Names) -> float:
     """The share of flows that changed for nothing: from a server that stays, to an old one.
 
@@ -262,10 +321,12 @@ def collateral(before: Names, after: Names) -> float:
         before: the name of each flow's server,
         after: and the same after a change.
     """
+    two_choices(before, after)
     stays, is_old = np.isin(before, np.unique(after)), np.isin(after, np.unique(before))
     return float(((before != after) & stays & is_old).mean())
 
 
+@checked
 def unevenness(choice: Names, servers: Sequence[str]) -> float:
     """The load of the busiest server, in units of what each would have if all had the same.
 
@@ -273,5 +334,9 @@ def unevenness(choice: Names, servers: Sequence[str]) -> float:
         choice: the name of each flow's server.
         servers: names of all that could have been chosen.
     """
+    choices_of("choice", choice)
+    names_of(servers)
+    if strangers := set(choice.tolist()) - set(servers):
+        raise LabError(f"{min(strangers)!r} was chosen, and is none of {', '.join(servers)}")
     _, counts = np.unique(choice, return_counts=True)
     return float(counts.max() * len(servers) / len(choice))

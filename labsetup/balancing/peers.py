@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 
+from ..arguments import checked
 from ..errors import LabError
 from ..network.network import Network
 from ..programs.program import Program
@@ -14,6 +15,7 @@ from .balancer import Balancer
 class Peers(dict[str, Balancer]):
     """Servers that share a VIP with nobody in front: each runs the program, with its own maps."""
 
+    @checked
     def __init__(
         self,
         net: Network,
@@ -42,16 +44,23 @@ class Peers(dict[str, Balancer]):
     def __missing__(self, name: str) -> Balancer:
         raise LabError(f"no server {name} has the program; there are {', '.join(self)}")
 
-    def use(self, *servers: str, gone: Collection[str] = ()) -> None:
+    @checked
+    def use(self, *servers: str, gone: Collection[str] = (), **weights: float) -> None:
         """Tell every server, one after the other, who shares the VIP from now on.
 
         Args:
             servers: who gets new connections.
             gone: who is dead, so that nobody hands anything on to it.
+            weights: as `Balancer.use` takes them.
         """
         for one in self.values():
             one.gone = set(gone)
-            one.use(*servers)
+            one.use(*servers, **weights)
+
+    def leave_out(self, ill: Collection[str]) -> None:
+        """Tell every server who is ill, as `Balancer.leave_out` does."""
+        for one in self.values():
+            one.leave_out(ill)
 
     def detach(self) -> None:
         """Take the program off every server."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ..arguments import checked, whole
 from ..errors import LabError
 from ..plots.live import progress_bar
 from ..plots.plots import Picture, plot
@@ -20,6 +21,7 @@ class Scoreboard:
         of: how many connections there were, in each field.
     """
 
+    @checked
     def __init__(self, ways: Iterable[str], events: Iterable[str], of: int) -> None:
         """Make it with all fields empty.
 
@@ -29,6 +31,9 @@ class Scoreboard:
             of: how many connections each field counts.
         """
         self.ways, self.events, self.of = list(ways), list(events), of
+        whole("the number of connections", of, 1, 10**9)
+        if not all(isinstance(name, str) for name in self.ways + self.events):
+            raise LabError("Scoreboard() takes names of ways and of events, as texts")
         if not (1 <= len(self.ways) <= len(SERIES) and self.events):
             raise LabError(f"Scoreboard() takes 1 to {len(SERIES)} ways, and at least one event")
         self._broken: dict[tuple[str, str], int] = {}

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+from ..arguments import checked, whole
 from ..network.host import Host
 from ..network.network import Network
 from ..network.session import current
@@ -101,6 +102,7 @@ class _Services(WeakKeyDictionary[Network, dict[tuple[str, int], Service]]):
     """Those of each network, by server and port."""
 
 
+@checked
 def services(net: Network, port: int = 80) -> dict[str, Service]:
     """Each server's TCP service by the server's name; `Connections` starts them.
 
@@ -108,6 +110,7 @@ def services(net: Network, port: int = 80) -> dict[str, Service]:
         net: a network with a VIP.
         port: where they listen.
     """
+    whole("the port", port, 1, 65_535)
     found = current().one(_Services).setdefault(net, {})
     for name in net.vip_hosts:
         if (name, port) not in found:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from ..errors import LabError
+from ..network import lifetime
 from . import authoring, doctor, marking, notebooks, packet, shell, start, testing
-from .places import say
+from .places import give_back, say
 from .verbs import Verbs
 
 VERBS = (start, testing, notebooks, shell, packet, marking, doctor, authoring)
@@ -15,6 +17,9 @@ VERBS = (start, testing, notebooks, shell, packet, marking, doctor, authoring)
 
 # They touch neither the network nor the kernel.
 UNPRIVILEGED = {"doctor", "new", "sync"}
+
+# They start what has namespaces of its own, or nothing.
+UNCONFINED = {"start", "shell", "new", "sync"}
 
 
 def main() -> int:
@@ -27,15 +32,27 @@ def main() -> int:
     cut = words.index("--") if "--" in words else len(words)
     arguments = verbs.parser.parse_args(words[:cut])
     arguments.theirs = words[cut + 1 :]
+    status = 1
     try:
+        lifetime.end_at_signals()
         if os.geteuid() != 0 and arguments.verb not in UNPRIVILEGED:
             raise LabError(f"the lab needs root; type: sudo labsetup/lab {' '.join(words)}")
-        return int(arguments.action(arguments))
+        if os.geteuid() == 0 and arguments.verb not in UNCONFINED:
+            lifetime.become_init(give_back)
+        status = int(arguments.action(arguments))
+        sys.stdout.flush()
     except LabError as error:
-        say(f"lab: {error}")
+        if not lifetime.status_of_end():  # which may have come in any guise
+            say(f"lab: {error}")
+    except BrokenPipeError:  # as when head(1) has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 128 + signal.SIGPIPE
     except KeyboardInterrupt:
-        say("lab: interrupted")
-    return 1
+        status = 128 + signal.SIGINT
+    ended = lifetime.status_of_end() or status
+    if not lifetime.told_by_another() and (sentence := lifetime.sentence(ended)):
+        say(sentence)
+    return ended
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import pwd
+import select
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +26,7 @@ def open_page(user: str, page: str) -> None:
         user: by name.
         page: HTML that leads on to the lab.
     """
+    server = os.pidfd_open(os.getppid())
     owner = pwd.getpwnam(user)
     # In the home, and not hidden there: some browsers are kept from all other places.
     with tempfile.NamedTemporaryFile(
@@ -37,7 +38,9 @@ def open_page(user: str, page: str) -> None:
         whose = {"HOME": owner.pw_dir, "USER": user, "XDG_RUNTIME_DIR": f"/run/user/{owner.pw_uid}"}
         command = ["runuser", "--preserve-environment", "-u", user, "--", "xdg-open", file.name]
         subprocess.Popen(command, env=os.environ | whose)
-        time.sleep(LINGERS)  # nobody tells when the browser has read it
+        # Nobody tells when the browser has read it; once the server has ended, nobody needs it.
+        select.select([server], [], [], LINGERS)
+    os.close(server)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import labsetup
 from ..errors import LabError
 from ..practice.answers import malformed
 from ..practice.exercise import FOLDER, LESSONS, Exercise, every, read, within
+from .places import write
 
 TO_DO = "FILL IN: "  # in a template, in front of what is to be written there
 MISTAKES, OTHERS = 4, 2  # honest mistakes, and other right answers, that each exercise has
@@ -80,7 +81,7 @@ def _sync_one(path: Path, mine: list[Exercise], check: bool) -> list[str]:
         if number not in numbers:
             told.append(f"{path.name} has {number}, and no folder has it; take its two cells out")
     if told and not check:
-        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+        write(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     return told
 
 
@@ -169,10 +170,16 @@ def new_exercise(number: str, name: str, python: bool = False, lessons: Path = F
         )
     folder = folders[0] / f"ex_{lesson}_{place}_{name}"
     template = FOLDER / "template" / ("python" if python else "c")
-    shutil.copytree(template, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in folder.iterdir():
-        text = path.read_text().replace("template_name", name).replace("0.0", number)
-        path.write_text(text)
+    begun = folder.with_name(f".{folder.name}.new")  # all of it is there, or nothing
+    shutil.rmtree(begun, ignore_errors=True)
+    try:
+        shutil.copytree(template, begun, ignore=shutil.ignore_patterns("__pycache__"))
+        for path in begun.iterdir():
+            text = path.read_text().replace("template_name", name).replace("0.0", number)
+            path.write_text(text)
+        begun.rename(folder)
+    finally:
+        shutil.rmtree(begun, ignore_errors=True)
     return folder
 
 

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 from ..errors import LabError
-from ..network import sandbox
 from .places import say
 from .verbs import Verbs
 
@@ -44,7 +43,6 @@ def add(verbs: Verbs) -> None:
 
 def check(arguments: argparse.Namespace) -> int:
     """Try answers to exercises on packets."""
-    sandbox.become_init()
     # The reader's own progress is made in notebooks, not by a teacher's evening.
     from ..practice import exercise as exercises
     from ..practice import submissions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import shutil
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LabError
-from ..network import sandbox
-from .places import NOTEBOOKS, REPO, say, without_progress
+from . import sockets
+from .places import NOTEBOOKS, REPO, say, without_progress, write
 from .verbs import Verbs
 
 
@@ -29,7 +30,6 @@ def add(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Execute notebooks in a temporary copy, and store what they print where that is wanted."""
-    sandbox.become_init()
     chosen = [
         path
         for path in sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -51,6 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
         seconds = sum(result["seconds"] for result in results)
         print(f"{sum(r['ok'] for r in results)} of {len(results)} notebooks ok in {seconds:.0f} s")
     return 0 if ok else 1
+
+
+class _LeavesSignals(asyncio.SelectorEventLoop):
+    """nbclient would end its kernel at a signal, wonder why it is dead, and go on."""
+
+    def add_signal_handler(self, *_: object) -> None:
+        raise RuntimeError  # as outside of the main thread, which nbclient puts up with
 
 
 def _run_notebook(path: Path, folder: Path, store: bool) -> dict[str, Any]:
@@ -82,6 +89,7 @@ def _execute(notebook: Any, name: str, folder: Path, cells: int) -> list[dict[st
     """Run all cells, and say how far it is; returns what ended it before its end, if something."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from traitlets.config import Config
 
     done = 0
 
@@ -95,6 +103,8 @@ def _execute(notebook: Any, name: str, folder: Path, cells: int) -> list[dict[st
     client = NotebookClient(
         notebook,
         timeout=120,
+        config=Config(KernelManager=sockets.settings()),
+        shutdown_kernel="immediate",
         kernel_name="xdp-lab",
         allow_errors=True,
         record_timing=False,
@@ -102,7 +112,8 @@ def _execute(notebook: Any, name: str, folder: Path, cells: int) -> list[dict[st
         on_cell_executed=progress,
     )
     try:
-        client.execute(env={**os.environ, "JPY_SESSION_NAME": name})
+        with asyncio.Runner(loop_factory=_LeavesSignals) as runner:
+            runner.run(client.async_execute(env={**os.environ, "JPY_SESSION_NAME": name}))
     except CellTimeoutError:
         return [{"cell": done + 1, "error": f"cell {done + 1} took more than {client.timeout} s"}]
     except (DeadKernelError, RuntimeError) as error:
@@ -138,4 +149,4 @@ def _store(path: Path, ran: Any) -> None:
             for output in cell.outputs:
                 # A widget ends with its kernel: JupyterLab would show an error in its place.
                 output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-    nbformat.write(notebook, path)
+    write(path, nbformat.writes(notebook).rstrip("\n") + "\n")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
+import signal
 import sys
+import time
 from collections.abc import Sequence
 
 from ..errors import LabError
+from ..network.lifetime import run_until_end
+from ..network.process import MARK, kill_marked
 from ..network.running import Running, running
 from .places import say
 from .verbs import Verbs
@@ -23,7 +26,11 @@ def add(verbs: Verbs) -> None:
         usage="labsetup/lab shell [-h] [--notebook NN] [HOST] [-- COMMAND ...]",
     )
     added.add_argument("host", metavar="HOST", nargs="?", help="the host to be on, such as client")
-    added.add_argument("--notebook", metavar="NN", help="which one, if several notebooks run")
+    added.add_argument(
+        "--notebook",
+        metavar="NN",
+        help="which one, if several run: 02, or the number of its process",
+    )
 
 
 def shell(arguments: argparse.Namespace) -> int:
@@ -31,36 +38,52 @@ def shell(arguments: argparse.Namespace) -> int:
     found = running()
     if not found:
         raise LabError("no notebook of the lab is running; open one and run its first cells")
-    if arguments.notebook:
-        found = [one for one in found if one.name.startswith(arguments.notebook)] or found
-    chosen = found[0] if len(found) == 1 else _choose(found)
-    entry = ["nsenter", "-t", str(chosen.pid), "--mount", "--pid", "--root"]
-    if arguments.host:
-        if arguments.host not in chosen.hosts():
-            has = ", ".join(chosen.hosts()) or "none yet; run the cell that makes the network"
-            raise LabError(f"{chosen.name} has no host {arguments.host}; its hosts: {has}")
-        entry.append(f"--net=/proc/{chosen.pid}/root/run/netns/{arguments.host}")
-    else:
-        entry.append("--net")
+    chosen = _chosen(found, arguments.notebook)
+    if arguments.host and arguments.host not in chosen.hosts():
+        has = ", ".join(chosen.hosts()) or "none yet; run the cell that makes the network"
+        raise LabError(f"{chosen.name} has no host {arguments.host}; its hosts: {has}")
     command = arguments.theirs
+    mark = f"shell-{os.getpid()}-{time.monotonic_ns()}"
+    environment = {MARK: mark}
     if not command:
-        prompt = f"{chosen.name}{':' + arguments.host if arguments.host else ''}# "
-        command = ["env", f"PS1={prompt}", "bash", "--norc", "--noprofile"]
+        environment["PS1"] = f"{chosen.name}{':' + arguments.host if arguments.host else ''}# "
+        command = ["bash", "--norc", "--noprofile"]
         say(
             f"You are {'on ' + arguments.host if arguments.host else 'in the network'} of "
             f"{chosen.name}; hosts: {', '.join(chosen.hosts()) or 'none yet'}. «exit» leaves."
         )
-    return subprocess.run(
-        [*entry, "--", "env", f"--chdir={os.getcwd()}", *command], check=False
-    ).returncode
+    before, enter = chosen.entrance(arguments.host)
+
+    def begin() -> None:
+        enter()
+        os.environ.update(environment)
+
+    run_until_end(
+        command, signal.SIGHUP, begin, lambda: kill_marked(mark), before, own_terminal=True
+    )
+
+
+def _chosen(found: Sequence[Running], notebook: str | None) -> Running:
+    """The one that is meant: named by the beginning of its name, or by its process."""
+    fits = [one for one in found if notebook is None or one.name.startswith(notebook)]
+    fits = fits or [one for one in found if str(one.pid) == notebook]
+    if not fits:
+        running = ", ".join(one.name for one in found)
+        raise LabError(f"no notebook {notebook} is running; there are: {running}")
+    return fits[0] if len(fits) == 1 else _choose(fits)
 
 
 def _choose(found: Sequence[Running]) -> Running:
-    for number, one in enumerate(found, 1):
-        say(f"{number}  {one.name}  (hosts: {', '.join(one.hosts()) or 'none yet'})")
+    for one in found:
+        say(f"{one.pid:8}  {one.name}  (hosts: {', '.join(one.hosts()) or 'none yet'})")
     if not sys.stdin.isatty():
-        raise LabError("several notebooks run; say which with --notebook, such as --notebook 02")
+        raise LabError(
+            f"several notebooks run; say which with --notebook, such as --notebook {found[-1].pid}"
+        )
     while True:
-        answer = input("Which one? ")
-        if answer.isdigit() and 1 <= int(answer) <= len(found):
-            return found[int(answer) - 1]
+        try:
+            answer = input("Which one? The number in front: ")
+        except EOFError:
+            raise LabError("none was chosen") from None
+        if chosen := [one for one in found if str(one.pid) == answer.strip()]:
+            return chosen[0]

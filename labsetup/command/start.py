@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from .places import NOTEBOOKS, REPO, say
+from ..network.lifetime import run_until_end
+from .places import NOTEBOOKS, REPO, give_back, say
+from .sockets import TRANSPORT
 from .verbs import Verbs
 
 
@@ -23,10 +26,12 @@ def add(verbs: Verbs) -> None:
 
 
 def start(arguments: argparse.Namespace) -> int:
-    """Become JupyterLab, opened at the first notebook."""
+    """Run JupyterLab, opened at the first notebook, until a signal ends it."""
     command = [
-        f"{sys.prefix}/bin/jupyter-lab",
+        sys.executable,
+        *("-P", "-m", "jupyterlab"),
         "--allow-root",
+        f"--KernelManager.transport={TRANSPORT}",
         f"--ServerApp.root_dir={REPO}",
         "--LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb",
     ]
@@ -38,8 +43,9 @@ def start(arguments: argparse.Namespace) -> int:
         command.append(f"--browser={sys.executable} -P -m labsetup.command.browse {user} %s &")
     os.chdir(REPO)  # where its terminals open
     _sign_notebooks()
-    say("JupyterLab starts; open the URL that it prints. Ctrl-C twice ends it.")
-    os.execv(command[0], [*command, *arguments.theirs])
+    say("JupyterLab starts; open the URL that it prints. Ctrl-C ends it, with all notebooks.")
+    # In a group of its own it does not see a Ctrl-C, at which it would ask.
+    run_until_end([*command, *arguments.theirs], signal.SIGTERM, os.setpgrp, give_back)
 
 
 def _sign_notebooks() -> None:
@@ -51,7 +57,7 @@ def _sign_notebooks() -> None:
     signed = Path(sys.prefix) / "var" / "signed"
     newest = max(path.stat().st_mtime for path in notebooks)
     if not signed.exists() or signed.stat().st_mtime < newest:
-        command = [f"{sys.prefix}/bin/jupyter", "trust", *map(str, notebooks)]
+        command = [sys.executable, "-P", "-m", "nbformat.sign", *map(str, notebooks)]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         signed.parent.mkdir(exist_ok=True)
         signed.touch()

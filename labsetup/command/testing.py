@@ -9,11 +9,11 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import LabError
-from ..network import sandbox
 from .places import REPO, without_progress
 from .verbs import Verbs
 
 NBVAL = [
+    *("-p", "labsetup.command.sockets"),
     "--nbval",
     "--nbval-sanitize-with=tests/sanitize.cfg",
     "--nbval-cell-timeout=60",
@@ -32,7 +32,6 @@ def add(verbs: Verbs) -> None:
 
 def test(arguments: argparse.Namespace) -> int:
     """Check style and types, then run every test and every notebook."""
-    sandbox.become_init()
     os.chdir(REPO)
     with without_progress():
         return run_tests(arguments.theirs)

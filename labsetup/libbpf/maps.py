@@ -83,24 +83,32 @@ def create_map(
 
 
 class Elements:
-    """A map's elements, as bytes; one bpf(2) call each."""
+    """A map's elements, as bytes; one bpf(2) call each.  A queue's have no keys, but None."""
 
-    def __init__(self, fd: int, key_size: int, value_size: int) -> None:
+    def __init__(self, fd: int, key_size: int, value_size: int, entries: int) -> None:
         """Look at a map.
 
         Args:
             fd: its descriptor, which stays the caller's.
             key_size: bytes of a key.
             value_size: bytes of a value; of a per-CPU map those of all copies.
+            entries: how many there can be at a time.
         """
         self._fd, self._key_size, self._value_size = fd, key_size, value_size
+        self._entries = entries
 
-    def get(self, key: bytes) -> bytes | None:
+    def get(self, key: bytes | None) -> bytes | None:
         """A value, or None where there is none."""
         value = ctypes.create_string_buffer(self._value_size)
         return None if lib.bpf_lookup_elem(self._fd, key, value) < 0 else value.raw
 
-    def put(self, key: bytes, value: bytes) -> None:
+    def take(self) -> bytes | None:
+        """A value, which is taken out; None where there is none."""
+        value = ctypes.create_string_buffer(self._value_size)
+        took = lib.bpf_map_lookup_and_delete_elem(self._fd, None, value)
+        return None if took < 0 else value.raw
+
+    def put(self, key: bytes | None, value: bytes) -> None:
         """Write a value.
 
         Raises:
@@ -114,13 +122,20 @@ class Elements:
         return int(lib.bpf_delete_elem(self._fd, key)) == 0
 
     def keys(self) -> Iterator[bytes]:
-        """Every key, in the kernel's order; what changes meanwhile may come or not."""
+        """Every key, in the kernel's order; what changes meanwhile may come or not.
+
+        The kernel begins anew after a key that has gone: those that come again are left out, and
+        the whole ends where a map that fills as fast as it is read would have no end.
+        """
         key = ctypes.create_string_buffer(self._key_size)
         following = ctypes.create_string_buffer(self._key_size)
+        seen: set[bytes] = set()
         if lib.bpf_get_first_key(self._fd, key, ctypes.c_size_t(self._key_size)) < 0:
             return
-        while True:
-            yield key.raw
+        for _ in range(2 * self._entries):
+            if key.raw not in seen:
+                seen.add(key.raw)
+                yield key.raw
             if lib.bpf_get_next_key(self._fd, key, following) < 0:
                 return
             key, following = following, key

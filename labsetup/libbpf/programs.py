@@ -76,6 +76,18 @@ def load_xdp(name: str, code: bytes, licence: bytes) -> int:
     return int(fd)
 
 
+def refusal_of(code: bytes, licence: bytes) -> str:
+    """What the verifier says against an XDP program; empty where it takes it."""
+    log = ctypes.create_string_buffer(1 << 20)
+    given = code, len(code), licence, 0, 1, log, len(log)
+    with captured_stderr():
+        fd = lib.bcc_prog_load(PROG_TYPE_XDP, b"looked_at", *given)
+    if fd < 0:
+        return log.value.decode(errors="replace") or "refused"
+    os.close(fd)
+    return ""
+
+
 def facts(fd: int) -> Facts:
     """Name and size of a loaded program."""
     info = _ProgInfo()
@@ -109,12 +121,23 @@ LOAD_64, PSEUDO_MAP_FD = 0x18, 1
 CALL, PSEUDO_CALL = 0x85, 1  # the latter of a function of the program's own
 
 
+def unpacked(registers: int) -> tuple[int, int]:
+    """The destination and the source that an instruction's second byte names."""
+    low, high = registers & 15, registers >> 4
+    return (low, high) if sys.byteorder == "little" else (high, low)
+
+
+def packed(destination: int, source: int) -> int:
+    """An instruction's second byte."""
+    return unpacked(destination | source << 4)[0] | unpacked(destination | source << 4)[1] << 4
+
+
 def with_maps(code: bytes, other: Callable[[int], int]) -> bytes:
     """A program's code with another number in each place where it names a map."""
     made = bytearray(code)
     for at in range(0, len(made), INSTRUCTION.size):
         opcode, registers, offset, number = INSTRUCTION.unpack_from(made, at)
-        source = registers >> 4 if sys.byteorder == "little" else registers & 15
+        _, source = unpacked(registers)
         if opcode == LOAD_64 and source == PSEUDO_MAP_FD:
             INSTRUCTION.pack_into(made, at, opcode, registers, offset, other(number))
     return bytes(made)

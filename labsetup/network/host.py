@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ..arguments import amount, checked, whole
 from ..errors import LabError, NoSuchName
 from .interface import Interface
 from .namespace import Namespace
@@ -71,6 +72,7 @@ class Host(Namespace):
         """The first address of its first interface."""
         return str(self.first.addresses[0].ip)
 
+    @checked
     def ping(
         self,
         target: Host | Interface | str,
@@ -93,8 +95,10 @@ class Host(Namespace):
         address = target if isinstance(target, str) else self._address_of(target)
         if cpu is not None and cpu not in cpus():
             raise LabError(f"there is no CPU {cpu}; cpus() lists those there are")
-        if not isinstance(count, int) or count < 1:
-            raise LabError(f"ping() takes a whole number as its count, not {count!r}")
+        whole("the count of ping()", count, 1, 1_000_000)
+        amount("the interval of ping() in seconds", interval, 0.002, 3600)
+        amount("the wait of ping() in seconds", wait, 0, 3600)
+        whole("the size of ping()", size, 0, 65_507)
         payload = "" if size == 56 else f"-s {size} "
         command = f"ping -c {count} -i {interval:g} -W {wait:g} {payload}{address}"
         if cpu is not None:
@@ -105,6 +109,7 @@ class Host(Namespace):
             raise LabError(f"«{result.command}» failed: {result.output.strip()}")
         return Ping(int(found[1]), int(found[2]), result.command)
 
+    @checked
     def connect(self, target: Host, port: int = 80, wait: float = 0.5) -> Connection:
         """Open a TCP connection to a host, send a few bytes there and have them back.
 
@@ -117,8 +122,8 @@ class Host(Namespace):
             raise LabError(
                 f"connect() takes a host such as net.server, not {type(target).__name__}"
             )
-        if not (isinstance(port, int) and 0 < port < 65536 and wait > 0):
-            raise LabError(f"connect() takes a port from 1 to 65535 and a time, not {port}, {wait}")
+        whole("the port of connect()", port, 1, 65_535)
+        amount("the wait of connect() in seconds", wait, 0.001, 3600)
         address, words = self._address_of(target), b"are you there?"
         with contextlib.ExitStack() as stack:
             try:
@@ -162,6 +167,7 @@ class Host(Namespace):
         return "\n".join([self.name, *(f"  {i!r}" for i in self.interfaces.values())])
 
 
+@checked
 def cpus() -> list[int]:
     """The CPUs that this notebook may use, by number."""
     return sorted(os.sched_getaffinity(0))

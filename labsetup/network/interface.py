@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import ipaddress
 import re
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +18,8 @@ from ..errors import LabError, NoSuchEntry
 from ..libbpf.links import attached
 from ..libbpf.programs import name_of
 from .namespace import Namespace
+
+SIOCGIFMTU = 0x8921  # netdevice(7)
 
 # Of a line of /proc/net/dev, after the name: proc_net(5).
 COLUMNS = {"rx_packets": 1, "rx_dropped": 3, "tx_packets": 9, "tx_dropped": 11}
@@ -103,6 +107,14 @@ class Interface:
         """Its number in its host's namespace, as `ip link` shows it."""
         with self.inside() as index:
             return index
+
+    @property
+    def mtu(self) -> int:
+        """Bytes of the largest packet that it sends, without the Ethernet header."""
+        with self.inside(), socket.socket() as any_socket:
+            asked = self.name.encode().ljust(32, b"\0")
+            told = fcntl.ioctl(any_socket, SIOCGIFMTU, asked)
+        return int.from_bytes(told[16:20], sys.byteorder)
 
     @property
     def packed_mac(self) -> bytes:

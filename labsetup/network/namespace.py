@@ -7,15 +7,18 @@ sandbox.  Source: ip-netns(8).
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shlex
 import shutil
 import subprocess
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 
+from ..arguments import amount, checked
 from ..errors import LabError
 from ..tools import installation
 from . import sandbox
-from .process import Background, Result
+from .process import Background, Result, end, last_words, launch
 from .sysctl import set_sysctls
 
 SHELL_SIGNS = {"|", "||", "&", "&&", "<", ">", ">>", "2>&1"}
@@ -32,6 +35,7 @@ class Namespace:
     def __init__(self, name: str, sysctls: Mapping[str, int]) -> None:
         self.name = name
         self.open = True
+        self._mark, self._numbers = uuid.uuid4().hex, itertools.count()
         self._children: list[subprocess.Popen[str]] = []
         self._started: dict[str, Background] = {}
         self._to_close: list[Callable[[], object]] = []
@@ -75,20 +79,15 @@ class Namespace:
         """The same command for a terminal."""
         return f"ip netns exec {self.name} {shlex.join(words)}"
 
-    def _launch(self, words: Sequence[str]) -> subprocess.Popen[str]:
+    def _launch(self, words: Sequence[str]) -> tuple[subprocess.Popen[str], str]:
+        """The process of a command, and its mark."""
+        mark = f"{self._mark}.{next(self._numbers)}."
         with self.inside():
-            process = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,  # an interrupted cell must not end what runs beside it
-            )
+            process = launch(words, mark)
         self._children = [child for child in self._children if child.poll() is None] + [process]
-        return process
+        return process, mark
 
+    @checked
     def run(self, command: str | Sequence[str], timeout: float = 20) -> Result:
         """Run a command on this host, without a shell, and wait for it.
 
@@ -99,24 +98,23 @@ class Namespace:
         Raises:
             LabError: when the command does not exist, or does not end in time.
         """
+        amount("the timeout of run() in seconds", timeout, 0, 86_400)
         words = self._words(command)
-        shown, process = self._shown(words), self._launch(words)
+        shown, (process, mark) = self._shown(words), self._launch(words)
         try:
             output, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            process.kill()
-            output, _ = process.communicate()
+            end([process], mark)
             raise LabError(
                 f"«{shown}» was ended after {timeout:g} s; bound it with an option of its own, "
                 "or give run() a longer timeout. At last it said: "
-                f"{output.strip()[-200:] or 'nothing'}"
+                f"{last_words(process).strip()[-200:] or 'nothing'}"
             ) from None
         except KeyboardInterrupt:
-            process.kill()
-            process.wait()
+            end([process], mark)
             raise LabError(f"«{shown}» was interrupted") from None
         except BaseException:
-            process.kill()
+            end([process], mark)
             raise
         return Result(shown, output, process.returncode)
 
@@ -129,6 +127,7 @@ class Namespace:
         """Whether a command is installed."""
         return shutil.which(command) is not None
 
+    @checked
     def start(self, command: str | Sequence[str]) -> Background:
         """Run a command on this host beside the notebook.
 
@@ -138,9 +137,10 @@ class Namespace:
         shown = self._shown(words)
         if shown in self._started:
             self._started.pop(shown).stop(quiet=0)
-        self._started[shown] = Background(shown, self._launch(words))
+        self._started[shown] = Background(shown, *self._launch(words))
         return self._started[shown]
 
+    @checked
     def tcpdump(self, interface: str = "eth0", options: str = "") -> Background:
         """Start tcpdump on an interface, and return once it listens.
 
@@ -164,9 +164,6 @@ class Namespace:
         """End what runs on this host and give its namespace back."""
         while self._to_close:
             self._to_close.pop()()
-        for child in self._children:
-            if child.poll() is None:
-                child.kill()
-                child.wait()
+        end(self._children, f"{self._mark}.")
         self.open = False
         sandbox.delete_namespace(self.name)

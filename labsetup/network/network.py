@@ -218,7 +218,14 @@ class Network:
             + "; a ring: xdp_pass at the switch, put there by the lab" * rings
         )
 
+    @property
+    def open(self) -> bool:
+        """Whether its hosts are there; a network that is built later takes its place."""
+        return all(host.open for host in self)
+
     def __repr__(self) -> str:
+        if not self.open:
+            return f"the network of {', '.join(self.hosts)} is gone; run the cell that makes it"
         width = max(len(_end(a)) for a, _ in self.links)
         lines = [f"{_end(a):>{width}} ── {_end(b, mirrored=True)}" for a, b in self.links]
         for interface in (end for link in self.links for end in link):

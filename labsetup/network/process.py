@@ -1,13 +1,93 @@
-"""Commands on a host: what they printed, and those that run beside the notebook."""
+"""Commands on a host: what they printed, and those that run beside the notebook.
+
+A command may start others, in a pipe, in the background or as a daemon.  All of them have its mark
+in their environment, and end with it.  Source: proc(5), /proc/PID/environ and /proc/PID/stat.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from ..errors import LabError
+
+MARK = "XDP_LAB_COMMAND"
+DYING = 5.0  # seconds that a killed process may take; one in a driver takes for ever
+LINGERING = 1.0  # seconds that others of a pipe have to say their last, after the first of it
+
+
+def marked(mark: str) -> set[int]:
+    """The processes that have a mark, or one that begins so."""
+    wanted, found = f"\0{MARK}={mark}".encode(), set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended while we looked
+            if wanted in b"\0" + (process / "environ").read_bytes():
+                found.add(int(process.name))
+    return found
+
+
+def kill_marked(mark: str) -> None:
+    """End all processes that have a mark, at once."""
+    deadline, unseen = time.monotonic() + DYING, 0
+    while unseen < 2 and time.monotonic() < deadline:
+        pids = marked(mark)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # One that is just becoming another program shows no environment at that moment.
+        unseen = 0 if pids else unseen + 1
+        time.sleep(0.005)
+
+
+def launch(words: Sequence[str], mark: str) -> subprocess.Popen[str]:
+    """Start a command in a session of its own: an interrupted cell must not end it.
+
+    Args:
+        words: the command.
+        mark: by which it and all that it starts are known.
+    """
+    return subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        env=os.environ | {MARK: mark},
+    )
+
+
+def end(processes: Sequence[subprocess.Popen[str]], mark: str) -> None:
+    """End commands with all that they started, at once.
+
+    Args:
+        processes: the commands.
+        mark: theirs, or what their marks begin with.
+    """
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            if process.poll() is None:  # else its number may be another's
+                os.killpg(process.pid, signal.SIGKILL)
+    kill_marked(mark)
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(DYING)
+
+
+def last_words(process: subprocess.Popen[str]) -> str:
+    """What an ended command had printed; somebody may still hold the other end."""
+    try:
+        return process.communicate(timeout=LINGERING)[0]
+    except subprocess.TimeoutExpired as error:
+        said = error.output or b""
+        return said if isinstance(said, str) else said.decode(errors="replace")
 
 
 class Result:
@@ -36,9 +116,9 @@ class Background:
     Use it as a context manager, or call `stop()`.  It ends with the notebook in any case.
     """
 
-    def __init__(self, command: str, process: subprocess.Popen[str]) -> None:
+    def __init__(self, command: str, process: subprocess.Popen[str], mark: str) -> None:
         self.command = command
-        self._process = process
+        self._process, self._mark = process, mark
         self._lines: list[str] = []
         self._news = threading.Condition()
         self._ended = False
@@ -91,15 +171,16 @@ class Background:
         with self._news:
             while not self._ended and self._news.wait(quiet) and time.monotonic() < deadline:
                 pass
-        if self.running:
-            self._process.send_signal(signal.SIGINT)
-        try:
-            status = self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            status = self._process.wait()
-        self._reader.join(timeout)
-        return Result(self.command, self.output, status)
+        with contextlib.suppress(ProcessLookupError):
+            if self.running:
+                os.killpg(self.pid, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+        self._reader.join(LINGERING)
+        end([self._process], self._mark)
+        self._reader.join(LINGERING)
+        status = self._process.returncode
+        return Result(self.command, self.output, -signal.SIGKILL if status is None else status)
 
     @property
     def running(self) -> bool:
@@ -108,8 +189,7 @@ class Background:
 
     def kill(self) -> None:
         """End it as a crash does: at once, and without a word."""
-        self._process.kill()
-        self._process.wait()
+        end([self._process], self._mark)
 
     def __enter__(self) -> Background:
         return self

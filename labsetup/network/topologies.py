@@ -5,13 +5,15 @@ Addresses come from the ranges kept for documentation: RFC 5737 and RFC 3849.
 
 from __future__ import annotations
 
-from ..errors import LabError
+from ..arguments import checked, whole
 from .network import Network
 
 VIP = "198.51.100.10"
 VIP6 = "2001:db8:10::10"
+MOST_QUEUES = 64  # the kernel takes more, and no machine of the lab has so many CPUs
 
 
+@checked
 def two_hosts(queues: int = 1, ipv6: bool = False) -> Network:
     """client and server on one link.
 
@@ -19,12 +21,14 @@ def two_hosts(queues: int = 1, ipv6: bool = False) -> Network:
         queues: RX and TX queues of each end; with one, one CPU at a time runs XDP there.
         ipv6: give them IPv6 addresses as well.
     """
+    whole("the number of queues", queues, 1, MOST_QUEUES)
     six = (" 2001:db8::1/64", " 2001:db8::2/64") if ipv6 else ("", "")
     return Network(
         [(f"client eth0 192.0.2.1/24{six[0]}", f"server eth0 192.0.2.2/24{six[1]}")], queues=queues
     )
 
 
+@checked
 def three_hosts() -> Network:
     """client and server, each on a link of its own, and middle between them, which forwards."""
     return Network(
@@ -42,6 +46,7 @@ def three_hosts() -> Network:
     )
 
 
+@checked
 def balanced(servers: int = 5, ipv6: bool = False) -> Network:
     """client, lb and servers at one switch: the VIP is on lb's link and on each server's loopback.
 
@@ -62,6 +67,7 @@ def balanced(servers: int = 5, ipv6: bool = False) -> Network:
     return net
 
 
+@checked
 def no_balancer(servers: int = 4, ipv6: bool = False) -> Network:
     """client, a router, and servers at one switch that all have the VIP, with nobody in front.
 
@@ -90,6 +96,5 @@ def no_balancer(servers: int = 4, ipv6: bool = False) -> Network:
 
 
 def _names(servers: int) -> list[str]:
-    if not (isinstance(servers, int) and 1 <= servers <= 57):
-        raise LabError(f"there is room for 1 to 57 servers, not {servers}")
+    whole("the number of servers", servers, 1, 57)
     return [f"s{number}" for number in range(1, servers + 1)]

@@ -7,6 +7,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from ..arguments import checked
 from ..errors import LabError
 from ..network.interface import Interface
 from ..network.network import Network
@@ -59,16 +60,20 @@ class Account:
                     "knows nothing; account() needs native mode"
                 )
             counted = one.counters - self._start[one]
-            aborted = self._exceptions.of(one)
+            aborted, passed = self._exceptions.of(one), self._taps[one].count()
+            redirected = counted["xdp_redirect"]
+            if _has_cpumap(one):  # what goes to another CPU reaches this host's stack after all
+                others = counted["xdp_drops"] + counted["xdp_tx"]
+                redirected = max(0, min(redirected, counted["rx_packets"] - others - passed))
             rows.append(
                 Fates(
                     where=f"{one.host.name} {one.name}",
                     received=counted["rx_packets"],
-                    passed=self._taps[one].count(),
+                    passed=passed,
                     dropped=counted["xdp_drops"] - aborted,
                     aborted=aborted,
                     sent_back=counted["xdp_tx"],
-                    redirected=counted["xdp_redirect"],
+                    redirected=redirected,
                 )
             )
         return rows
@@ -93,6 +98,11 @@ class Account:
             for row in balances
         ]
         return "\n".join(lines)
+
+
+def _has_cpumap(interface: Interface) -> bool:
+    ours = interface.ours
+    return bool(ours and ours.program and any(m.is_cpumap for m in ours.program.maps.values()))
 
 
 class _Tap:
@@ -120,12 +130,11 @@ SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 INCOMING_ONLY = (0x20, 0, 0, 0xFFFFF004, 0x15, 0, 1, 4, 0x06, 0, 0, 0, 0x06, 0, 0, 1)
 
 
+@checked
 def account(net: Network) -> Account:
     """Begin to balance the packets of a network; shown at any moment, it gives the sums so far.
 
     Args:
         net: the network.
     """
-    if not isinstance(net, Network):
-        raise LabError(f"account() takes a network, not {type(net).__name__}")
     return Account(net)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import weakref
 
+from ..arguments import checked
 from ..errors import LabError
 from ..libbpf.links import attach_tracepoint
 from ..libbpf.programs import PROG_TYPE_TRACEPOINT
+from ..maps.maps import Map
 from ..network import sandbox
 from ..network.interface import Interface
 from ..network.session import current
 from ..programs.compile import Compilation
 from ..programs.loaded import Loaded
-from ..programs.maps import Map
 from ..programs.sources import SOURCES
 
 
@@ -48,6 +49,7 @@ class Exceptions:
     The tracepoint belongs to the whole machine; `of` counts the programs of one interface only.
     """
 
+    @checked
     def __init__(self) -> None:
         sandbox.require()
         self._start: dict[int, int] = {}
@@ -65,12 +67,16 @@ class Exceptions:
     def _counts(self) -> dict[int, int]:
         return {} if self._tracer is None else dict(self._tracer.counts)
 
+    def __repr__(self) -> str:
+        if self._tracer is None:
+            return "not counting yet: with Exceptions() as aborted: begins"
+        now = self._counts() if self._end is None else self._end
+        total = sum(now.get(one, 0) - self._start.get(one, 0) for one in now)
+        return f"{total} packets at xdp:xdp_exception, of all programs; of(INTERFACE) gives its own"
+
+    @checked
     def of(self, interface: Interface) -> int:
         """How many packets had aborted at an interface, under the programs that it has had."""
-        if not isinstance(interface, Interface):
-            raise LabError(
-                f"of() takes an interface such as net.server.eth0, not {type(interface).__name__}"
-            )
         now = self._counts() if self._end is None else self._end
         attached = interface.xdp
         programs = interface.programs | ({attached[2]} if attached else set())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scapy.packet import Packet
 
+from ..arguments import checked
 from ..network.interface import Interface
 from ..network.network import Network
 from ..packets.fields import Field, fields_of, layers_in_words
@@ -55,6 +56,7 @@ class Journey:
         return "\n".join(lines) or "the packet was not seen anywhere"
 
 
+@checked
 def journey(net: Network, interface: Interface, packet: Packet | bytes) -> Journey:
     """Send one packet from an interface and follow it through the network.
 

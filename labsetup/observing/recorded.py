@@ -14,6 +14,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 from scapy.utils import wrpcap
 
+from ..arguments import checked
 from ..errors import LabError
 from ..network.session import current
 from ..programs.program import Program
@@ -67,6 +68,7 @@ class Record(Sequence[Fate]):
         self.program = program
         self._fates: list[Fate] = []
         self.lost = 0
+        self._begun: int | None = None
         self._recorder = _recorder_of(program)
 
     def start(self) -> Record:
@@ -76,6 +78,8 @@ class Record(Sequence[Fate]):
 
     def stop(self) -> Record:
         """Read what is in the rings, in order of time."""
+        if self._begun is None:
+            raise LabError("this record was not begun; use it as in: with record(program) as seen:")
         events, met = self._recorder.end(self)
         waiting: dict[int, _Event] = {}
         for event in events:
@@ -137,6 +141,7 @@ class Record(Sequence[Fate]):
         return "\n".join(lines)
 
 
+@checked
 def record(program: Program) -> Record:
     """Record every packet that a program meets; the program is loaded with ``capture=True``.
 

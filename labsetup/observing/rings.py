@@ -42,7 +42,7 @@ class Rings:
         """
         self._callbacks: list[object] = []  # C has their addresses
         readers: list[int] = []
-        elements = Elements(map_fd, 4, 4)
+        elements = Elements(map_fd, 4, 4, len(_online()))
         for cpu in _online():
 
             def taken(_: object, data: int, size: int, cpu: int = cpu) -> None:

@@ -10,6 +10,7 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
+from ..arguments import checked, shown
 from ..errors import LabError
 from ..network.interface import Interface
 
@@ -54,8 +55,8 @@ def frame(packet: Packet | bytes, leaving: Interface | None = None) -> bytes:
         leaving: the interface where it leaves; addresses that the packet does not name are
             this one's and its peer's.
     """
-    if isinstance(packet, bytes):
-        return packet
+    if isinstance(packet, (bytes, bytearray, memoryview)):
+        return bytes(packet)
     if not isinstance(packet, Packet):
         raise LabError(f"{packet!r} is not a packet; make one such as Ether()/IP()/ICMP()")
     if isinstance(packet, TCP | UDP | ICMP):
@@ -69,6 +70,7 @@ def frame(packet: Packet | bytes, leaving: Interface | None = None) -> bytes:
     return bytes(packet)
 
 
+@checked
 def segments(
     flows: NDArray[np.void], leaving: Interface, to: Interface, flags: str = "S"
 ) -> list[bytes]:
@@ -80,6 +82,10 @@ def segments(
         to: the interface that they are for, on the same link or switch.
         flags: TCP's, by scapy's letters; S begins a connection.
     """
+    if flows.dtype.names is None:
+        raise LabError(f"segments() takes flows, as random_flows(9) gives them, not {shown(flows)}")
+    if set(flags) - set("FSRPAUEC"):
+        raise LabError(f"segments() takes TCP's flags by their letters, FSRPAUEC, not {flags!r}")
     start = bytes(Ether(src=leaving.mac, dst=to.mac) / IP(chksum=0) / TCP(flags=flags, chksum=0))
     frames = np.tile(np.frombuffer(start, np.uint8), (len(flows), 1))
     frames[:, 26:30], frames[:, 30:34] = flows["source"][:, 12:], flows["destination"][:, 12:]

@@ -17,6 +17,7 @@ from typing import cast, overload
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
+from ..arguments import checked, whole
 from ..errors import LabError
 from ..network.host import Host
 from ..network.interface import Interface
@@ -30,6 +31,7 @@ SOL_PACKET, PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 ETH_P_ALL = 3
 
 
+@checked
 def send(
     interface: Interface, packet: Packet | bytes | Sequence[Packet | bytes], count: int = 1
 ) -> None:
@@ -41,12 +43,7 @@ def send(
             name are filled in.
         count: how often, at most 1,000,000 packets in all.
     """
-    if not isinstance(interface, Interface):
-        raise LabError(
-            f"send() takes an interface such as net.client.eth0, not {type(interface).__name__}"
-        )
-    if not (isinstance(count, int) and 1 <= count <= 1_000_000):
-        raise LabError(f"send() takes a count from 1 to 1,000,000, not {count}")
+    whole("the count of send()", count, 1, 1_000_000)
     several: Sequence[Packet | bytes]
     several = packet if isinstance(packet, list | tuple) else [cast("Packet | bytes", packet)]
     frames = [frame(one, interface) for one in several]
@@ -60,11 +57,17 @@ def send(
                 for raw in frames:
                     out.send(raw)
         except OSError as error:
+            where = f"{interface.host.name} {interface.name}"
+            if error.errno == errno.ENETDOWN:
+                raise LabError(
+                    f"{where} is down; type !ip -n {interface.host.name} link set "
+                    f"{interface.name} up"
+                ) from None
             if error.errno not in {errno.EMSGSIZE, errno.EINVAL}:
-                raise
+                raise LabError(f"{where} sends nothing: {error.strerror}") from None
             raise LabError(
-                f"{interface.host.name} {interface.name} does not send a frame of {len(raw)} "
-                "bytes; it takes 14 to 1,514"
+                f"{where} does not send a frame of {len(raw)} bytes; it takes 14 to "
+                f"{interface.mtu + 14:,}"
             ) from None
     # The kernel may take frames in a little later than it takes them from here.
     while _arrived(interface.peer) < arrived + len(frames) * count and time.monotonic() < limit:
@@ -175,6 +178,7 @@ class Capture(Sequence[Seen]):
         return "\n".join([*map(repr, self._seen), *lost]) or "nothing was seen"
 
 
+@checked
 def capture(*where: Network | Host | Interface) -> Capture:
     """Start to capture on every interface of a network or a host, or on the interfaces given.
 

@@ -23,7 +23,7 @@ def network_html(net: Network) -> str:
 
     That place lies between the wire and the stack, always, whether a program is there or not.
     """
-    return _Drawing(net).svg()
+    return _Drawing(net).svg() if net.open else f"<p>{html.escape(repr(net))}</p>"
 
 
 class _Drawing:

@@ -7,6 +7,8 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+from ..arguments import checked
+
 # A figure without a ground of its own, in a grey that is readable on white and on black.
 _GREY = "#808080"
 
@@ -33,6 +35,7 @@ class Picture:
         return {"image/png": base64.b64encode(self.png).decode(), "text/plain": self._words}
 
 
+@checked
 def plot(draw: Callable[[Any], None], words: str) -> Picture:
     """A plot that is readable on a white and on a black page.
 

@@ -35,26 +35,27 @@ def xdp(line: str, cell: str) -> None:
     try:
         program = Program(name, "\n" + cell)
     except BaseException as error:
-        _forget(name)
+        is_over = isinstance(error, KeyboardInterrupt)
+        _forget(name, "interrupted" if is_over else "refused")
         if exercise and isinstance(error, BuildError):
             record(exercise, ok=False)
-        if isinstance(error, KeyboardInterrupt):
+        if is_over:
             raise LabError(f"{name} was interrupted; run its cell again") from None
         raise
     if where := _places(name):
         print(f"the {name} from before still runs at {where}: {name}.attach(…) replaces it there")
     get_ipython().user_ns[name] = program
-    current().one(Refused).discard(name)
+    current().one(Refused).pop(name, None)
     print(program.summary)
     for warning in program.warnings:
-        print(f"clang warns: {warning}")
+        print(f"warning: {warning}")
     if exercise:
         display(check(exercise.id, program))
 
 
-def _forget(name: str) -> None:
+def _forget(name: str, why: str) -> None:
     """See that an older program does not pass for one that was refused."""
-    current().one(Refused).add(name)
+    current().one(Refused)[name] = why
     if where := _places(name):
         print(f"the {name} from before still runs at {where}; {name}.detach() takes it off")
     else:

@@ -11,19 +11,41 @@ from dataclasses import dataclass, field
 
 from scapy.packet import Packet
 
+from ..maps.values import PerCPU
 from ..network.host import cpus
 from ..packets.craft import Ether, frame
 from ..packets.fields import Field, fields_of
 from ..programs.program import Program
 from ..programs.run import VERDICTS, Run
-from ..programs.values import PerCPU
+from ..programs.sources import around, entry_of
 from .museum import exhibit, halls
 
 Case = tuple[str, Packet | bytes, str, str]  # a packet in words, itself, its verdict, a thought
 
 ABORTED, DROP, PASS, TX, REDIRECT = VERDICTS
 
-ROUND = 300_000  # longer than a CPU gives its time to one, so that two do meet
+ROUND = 1_000_000  # longer than a CPU gives its time to one, so that two do meet
+AGAIN = """
+BPF_PERCPU_ARRAY(lab_verdicts, u64, 8);
+
+int runs_again(struct xdp_md *ctx) /* each run meets the frame as it came, its MAC addresses, too */
+{
+	struct ethhdr *eth = (void *)(long)ctx->data, before;
+
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return XDP_ABORTED;
+	before = *eth;
+	int verdict = CAPTURED(ctx), key = verdict & 7;
+	u64 *count = lab_verdicts.lookup(&key);
+
+	if (count)
+		*count += 1;
+	eth = (void *)(long)ctx->data;
+	if ((void *)(eth + 1) <= (void *)(long)ctx->data_end)
+		*eth = before;
+	return verdict;
+}
+"""
 LOST = "Some additions are lost: the CPUs share one number."
 WRITTEN = (
     "Your program has written into a packet that is to go on as it came. Does it write before all "
@@ -119,16 +141,33 @@ def summed(value: int | PerCPU) -> int:
     return value.sum if isinstance(value, PerCPU) else int(value)
 
 
-def at_once(program: Program, what: str, packet: Packet | bytes) -> tuple[str, int]:
+def at_once(
+    program: Program, what: str, packet: Packet | bytes, times: int = ROUND
+) -> tuple[str, int]:
     """Run a program on several CPUs at the same time; one CPU alone loses no addition.
+
+    Args:
+        program: the reader's.
+        what: the packet in words.
+        packet: what goes in.
+        times: how often on each CPU; fewer where CPUs wait for each other.
 
     Returns:
         what was sent, in words, and how many times.
     """
     together = cpus()[:4]
-    program.run(packet, repeat=ROUND, cpus=together)
-    words = f"{what}, {ROUND:,} times on each of {len(together)} CPUs at once"
-    return words, ROUND * len(together)
+    program.run(packet, repeat=times, cpus=together)
+    words = f"{what}, {times:,} times on each of {len(together)} CPUs at once"
+    return words, times * len(together)
+
+
+def running_again(program: Program) -> Program:
+    """A program, its maps empty, that can be run on a frame which it changes, again and again.
+
+    Its map lab_verdicts counts its verdicts.
+    """
+    text = around(program.source, entry_of(program.name, program.source), AGAIN)
+    return Program("runs_again", text)
 
 
 def diagnosed(number: str, diagnoses: object) -> None:

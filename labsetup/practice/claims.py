@@ -6,7 +6,10 @@ a test that runs where nothing else does.
 
 from __future__ import annotations
 
+from ..arguments import checked
 
+
+@checked
 def claim(holds: bool, what: str, why: str = "another program may keep this machine busy") -> None:
     """Say that a claim did not come out here; say nothing where it did.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
+from ..arguments import checked
 from . import exercise as exercises
 from .diary import DONE, Diary, say
 
@@ -22,6 +23,7 @@ class Hint:
         return f"{self.title}{code}\n{textwrap.fill(self.text, 96)}"
 
 
+@checked
 def hint(number: str) -> Hint:
     """Open the next hint to an exercise; after the last one, or once it is done, a solution.
 

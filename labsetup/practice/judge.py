@@ -18,11 +18,11 @@ from typing import Any
 
 from ..apart import Child, Garbled, Parent
 from ..errors import LabError
+from ..explaining.clang import is_telling
 from ..network import sandbox
 from ..network.session import current
 from ..packets.fields import Field
 from ..programs.compile import Whose
-from ..programs.explain.clang import is_telling
 from ..programs.program import Program
 from ..programs.sources import read
 from ..strangers.stranger import Ended, Stranger
@@ -113,7 +113,7 @@ def _judged(exercise: Exercise, answer: Any) -> Reply:
     except Wrong as wrong:
         telling = [one for one in getattr(made, "warnings", []) if is_telling(one)]
         if telling:
-            wrong.think = f"Begin with what clang warns of: {telling[0]}"
+            wrong.think = f"Begin with this warning: {telling[0]}"
         happened = raised(wrong.__cause__) if wrong.__cause__ else wrong.happened
         rows = [("sent", wrong.sent), ("expected", wrong.expected), ("happened", happened)]
         return reply(False, wrong.think, *rows, differs=wrong.differs)

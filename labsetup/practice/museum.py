@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..arguments import checked
 from ..errors import LabError
 from ..network import sandbox
 
@@ -71,6 +72,7 @@ def halls() -> dict[str, Hall]:
     return {hall.exercise: hall for hall in made}
 
 
+@checked
 def exhibit(room: int) -> Any:
     """A network in which one thing is broken.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from IPython import get_ipython
 
+from ..arguments import checked
 from ..errors import LabError
 from ..network.session import current
 from ..programs.program import Program
@@ -20,10 +21,11 @@ from .judge import judge
 from .reply import Reply
 
 
-class Refused(set[str]):
-    """Names of programs whose last cell was refused."""
+class Refused(dict[str, str]):
+    """By name of a program what became of its last cell: refused, or interrupted."""
 
 
+@checked
 def check(number: str, answer: Any = None) -> Reply | None:
     """Try your answer to an exercise on packets.
 
@@ -61,8 +63,9 @@ def _from_notebook(exercise: Exercise) -> Any:
     made = re.findall(r"^def (\w+)", shell.user_ns["In"][-1] if shell else "", re.MULTILINE)
     if made and exercise.name not in made and exercise.suffix == ".py":
         raise LabError(f"{exercise.id} looks for {exercise.name}, and this cell makes {made[-1]}")
-    if exercise.name in current().one(Refused):
-        raise LabError(f"the last {exercise.name} was refused; mend its cell and run it again")
+    if why := current().one(Refused).get(exercise.name):
+        mend = "run" if why == "interrupted" else "mend its cell and run"
+        raise LabError(f"the last {exercise.name} was {why}; {mend} it again")
     if isinstance(found, Program) if exercise.suffix == ".c" else inspect.isfunction(found):
         return found
     if found is not None and exercise.suffix == ".py":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..arguments import checked
 from ..errors import LabError
 from ..plots.live import live
 
@@ -75,6 +76,7 @@ class Prediction:
         return f"{self.question}\n  {answers}"
 
 
+@checked
 def predict(question: str, *choices: str, unit: str = "") -> Prediction:
     """Ask the reader for a prediction; `reveal` it after the cell that shows the answer.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..arguments import checked
 from ..errors import LabError
 from . import exercise as exercises
 from .diary import DONE, TRIED, Diary, say
@@ -41,6 +42,7 @@ class Progress:
         )
 
 
+@checked
 def progress(*unknown: object, clear: bool = False) -> Progress:
     """How far you are in the exercises of all notebooks.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ..errors import LabError
 from ..libbpf.links import FLAG_MODE, FLAG_UPDATE_IF_NOEXIST, attach_xdp
@@ -45,11 +46,34 @@ def put(interface: Interface, fd: int, attachment: Attachment) -> None:
     interface.programs.add(attachment.id)
 
 
+def replace(interface: Interface, fd: int, attachment: Attachment) -> None:
+    """Put a program on an interface, in either mode, with the helper that it wants.
+
+    Raises:
+        LabError: with the kernel's reason, when it refuses either; what ran there runs on.
+    """
+    before = interface.ours
+    try:
+        if attachment.wants_helper and interface.peer.xdp is None:
+            _help(interface.peer)
+        if before is not None and before.mode != attachment.mode:
+            take_off(interface)  # an interface runs XDP in one mode at a time
+        try:
+            put(interface, fd, attachment)
+        except LabError:
+            if before is not None and before.program is not None and interface.xdp is None:
+                put(interface, before.program.fd, cast(Attachment, before))
+            raise
+    finally:
+        mend_helpers(interface)
+
+
 def take_off(interface: Interface) -> None:
     """Take off what the lab has put on an interface."""
     if interface.attachment is None:
         return
-    _set(interface, -1, FLAG_MODE[interface.attachment.mode], "the removal of XDP")
+    if interface.ours:
+        _set(interface, -1, FLAG_MODE[interface.attachment.mode], "to take off XDP")
     interface.attachment = None
 
 
@@ -60,11 +84,15 @@ def mend_helpers(interface: Interface) -> None:
         if end.is_helper and not wanted:
             take_off(end)
         elif wanted and end.xdp is None:
-            fd = load_pass()
-            try:
-                put(end, fd, Attachment(None, "native", facts(fd).id, False))
-            finally:
-                os.close(fd)
+            _help(end)
+
+
+def _help(end: Interface) -> None:
+    fd = load_pass()
+    try:
+        put(end, fd, Attachment(None, "native", facts(fd).id, False))
+    finally:
+        os.close(fd)
 
 
 def _set(interface: Interface, fd: int, flags: int, what: str) -> None:
@@ -73,4 +101,30 @@ def _set(interface: Interface, fd: int, flags: int, what: str) -> None:
             attach_xdp(interface.name, fd, flags)
         except OSError as error:
             where = f"{interface.host.name} {interface.name}"
-            raise LabError(f"the kernel refused {what} on {where}: {error.strerror}") from None
+            mend = _mend(interface, error)
+            raise LabError(
+                f"the kernel refused {what} on {where}: {error.strerror}{mend}"
+            ) from None
+
+
+def _mend(interface: Interface, error: OSError) -> str:
+    """What to do about a refusal: linux/drivers/net/veth.c, veth_xdp_set(); net/core/dev.c."""
+    here, there = interface, interface.peer
+    reason, generic = str(error.strerror), 'attach with mode="generic", which copies the frame'
+    if error.errno == errno.ERANGE or "MTU" in reason:
+        return (
+            f"; {there.host.name} {there.name} sends up to {there.mtu} bytes, more than native XDP "
+            f"has room for (about 3,500): type !ip -n {there.host.name} link set {there.name} mtu "
+            f"1500, or {generic}"
+        )
+    if "queues" in reason:
+        return (
+            f"; {here.host.name} {here.name} must receive on as many queues as the other end sends "
+            f"on: type !ip netns exec {there.host.name} ethtool -L {there.name} tx 1"
+        )
+    if "already attached" in reason or error.errno == errno.EBUSY:
+        return (
+            f"; somebody put another program there meanwhile, take it off: "
+            f"!ip -n {here.host.name} link set {here.name} xdp off"
+        )
+    return f"; {generic}" if error.errno == errno.EOPNOTSUPP else ""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import LabError
+from ..explaining import handed, methods
+from ..explaining.clang import Remark, gave_up, included, remarks, undeclared
+from ..explaining.listing import Listing
+from ..explaining.verifier import explain, last_words
 from ..libbpf.reach import LAST, PROBES, REFUSED
+from ..maps import limits
 from .compile import MEMORY, Built, Compilation
-from .explain.clang import Remark, gave_up, included, remarks, undeclared
-from .explain.listing import Listing
-from .explain.verifier import explain, last_words
 from .loaded import Loaded
 
 
@@ -27,7 +29,7 @@ class BuildError(LabError):
 
     def _render_traceback_(self) -> list[str]:
         """The sentence, and what clang had warned of."""
-        warned = [f"clang warns: {one}" for one in self.warnings]
+        warned = [f"warning: {one}" for one in self.warnings]
         return [*super()._render_traceback_(), *warned]
 
 
@@ -57,6 +59,7 @@ def build(name: str, source: str, function: str, file: str = "") -> tuple[Built,
         BuildError: with clang's first complaint.
         VerifierError: with the refused line and what usually mends it.
     """
+    limits.check_declared(source)
     with Compilation(source, function) as compilation:
         compiled = compilation.compiled()
         listing = Listing(source, function, compiled.told)
@@ -81,7 +84,14 @@ def build(name: str, source: str, function: str, file: str = "") -> tuple[Built,
         place, words = explain(listing, verified.log, verified.in_time, bool(warned))
         where = f"the verifier refused {name}{f' at {place}' if place else ''}"
         raise VerifierError(f"{where}{words}", verified.log, warned)
-    return verified.built, Loaded(verified.files), warned
+    loaded = Loaded(verified.files)
+    limits.check(verified.built.maps)
+    maps = {plan.name: (plan.kind, plan.leaf.strip('"')) for plan in verified.built.maps}
+    more = [
+        *methods.warnings(listing, maps),
+        *handed.warnings(listing, verified.unwritten, [*maps]),
+    ]
+    return verified.built, loaded, [*warned, *map(str, more)]
 
 
 def _beyond(functions: Sequence[str], calls: Sequence[int], listing: Listing) -> str:
@@ -123,6 +133,8 @@ def _refused_by_clang(where: str, listing: Listing, log: str) -> BuildError:
     if errors:
         because = included(listing, errors[0])
         return BuildError(f"{where} does not compile: {errors[0]}{because}", log)
+    if why := limits.refused(listing.code, log):
+        return BuildError(f"{where} cannot be loaded; {why}", log)
     reason = log.strip().splitlines()
     return BuildError(
         f"BCC could not compile {where}: {reason[-1] if reason else 'it gave no reason'}; "

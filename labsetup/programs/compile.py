@@ -6,48 +6,41 @@ theirs; what is built here in a child comes back as data, and the memory that it
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import resource
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bcc import BPF
+from bcc.table import _get_event_class
 
 from ..apart import MOST_BYTES, Child, Message, Parent
 from ..errors import LabError
+from ..explaining.clang import WARNINGS
+from ..explaining.handed import parts
+from ..explaining.listing import TELL_ALL
+from ..explaining.unwritten import KEY, VALUE, Unwritten, unwritten
 from ..libbpf.library import lib
 from ..libbpf.maps import MapTypes, types_of
-from ..libbpf.programs import PROG_TYPE_XDP, function_names, helpers_of, with_maps
+from ..libbpf.programs import PROG_TYPE_XDP, function_names, helpers_of, refusal_of, with_maps
+from ..maps.plan import MapPlan
+from ..maps.values import type_of
 from ..network import jail
 from ..network.session import current
-from .explain.clang import WARNINGS
-from .explain.listing import TELL_ALL
 from .sources import HEADERS, SOURCES
+from .waiting import saying, why_long
 
 PATIENCE = 10.0  # seconds for the verifier; an endless loop over a packet takes it minutes
+SILENCE = 2.0  # seconds of waiting of which nothing is said
 COMPILING = 60.0  # seconds for clang, which takes one or two over the largest honest program
 MEMORY = 2 * 2**30  # bytes more than it begins with; the largest honest program takes 0.2
 
 NAMED = re.compile(r'^\s*#\s*include\s*[<"](/[^">]+)', re.MULTILINE)  # headers by their whole path
-
-
-@dataclass(frozen=True)
-class MapPlan:
-    """A map as the C describes it, with the types of its keys and values as BCC writes them."""
-
-    name: str
-    kind: int
-    key: str
-    leaf: str
-    key_size: int
-    leaf_size: int
-    entries: int
-    flags: int
-    types: MapTypes
 
 
 @dataclass(frozen=True)
@@ -95,12 +88,15 @@ class Verified:
         built: the program as data.
         log: the verifier's words, where it was refused.
         in_time: whether it came to an end.
+        unwritten: what it hands over that nothing in it has written; their files are places in
+            the maps of *built*.
     """
 
     files: Sequence[int]
     built: Built | None = None
     log: str = ""
     in_time: bool = True
+    unwritten: Sequence[Unwritten] = ()
 
 
 def name_headers() -> None:
@@ -136,7 +132,7 @@ class Compilation:
             function: the one to load.
             kind: the type of BPF program, linux/bpf.h.
         """
-        self._function = function
+        self._function, self._text = function, text
         own = [] if current().one(Whose).strangers else NAMED.findall(text)
         self._child = Child(lambda end: _work(end, text, function, kind, own), inherits=False)
 
@@ -147,7 +143,7 @@ class Compilation:
             LabError: when it takes longer than a minute.
         """
         try:
-            message = self._child.listen(COMPILING)
+            message = self._listen(COMPILING, why_long(self._function, self._text))
         except TimeoutError:
             raise LabError(
                 f"clang was stopped after {COMPILING:g} s over {self._function}; look for a loop "
@@ -158,10 +154,16 @@ class Compilation:
         found = json.loads(message.text)
         return Compiled(message.printed, **found)
 
+    def _listen(self, seconds: float, words: str) -> Message | None:
+        if self._child.has_told(min(SILENCE, seconds)):
+            return self._child.listen(seconds)
+        with saying(words):
+            return self._child.listen(seconds - SILENCE)
+
     def verified(self) -> Verified:
         """Wait for the verifier."""
         try:
-            message = self._child.listen(PATIENCE)
+            message = self._listen(PATIENCE, f"the verifier is still at work on {self._function}")
         except TimeoutError:
             return Verified((), in_time=False)
         if message is None:
@@ -186,7 +188,7 @@ def _verified(message: Message) -> Verified:
         tuple(MapPlan(**plan | {"types": MapTypes(*plan["types"])}) for plan in found["maps"]),
         found["licence"].encode(),
     )
-    return Verified(message.files, built)
+    return Verified(message.files, built, unwritten=[Unwritten(**x) for x in found["unwritten"]])
 
 
 def _work(parent: Parent, text: str, function: str, kind: int, own: Sequence[str]) -> None:
@@ -219,15 +221,52 @@ def _work(parent: Parent, text: str, function: str, kind: int, own: Sequence[str
         return
     numbers = range(lib.bpf_num_tables(bpf.module))
     files = [lib.bpf_table_fd_id(bpf.module, number) for number in numbers]
+    licence = lib.bpf_module_license(bpf.module)
+    plans = [_plan(bpf.module, number) for number in numbers]
     found: dict[str, Any] = {
         "trouble": "",
+        "unwritten": [asdict(one) for one in _unwritten(bpf, bpf.dump_func(name), files, plans)],
         "function": function,
         # The place of a map stands where this process's descriptor of it stood.
         "instructions": with_maps(bpf.dump_func(name), files.index).hex(),
-        "maps": [asdict(_plan(bpf.module, number)) for number in numbers],
-        "licence": lib.bpf_module_license(bpf.module).decode(),
+        "maps": [asdict(plan) for plan in plans],
+        "licence": licence.decode(),
     }
     parent.tell(json.dumps(found), [loaded.fd, *files])
+
+
+def _unwritten(
+    bpf: BPF, code: bytes, files: list[int], plans: list[MapPlan]
+) -> Iterator[Unwritten]:
+    """What the program hands over unwritten, with the places of maps for their descriptors."""
+    sizes = {file: (p.key_size, p.leaf_size) for file, p in zip(files, plans, strict=True)}
+    licence = lib.bpf_module_license(bpf.module)
+
+    def refuses(code: bytes) -> bool:
+        return "R0 invalid mem access" in refusal_of(code, licence)
+
+    # A warning is not worth a program: whatever goes wrong here, the verifier has accepted it.
+    with contextlib.suppress(Exception):
+        for one in unwritten(code, sizes, refuses):
+            place = files.index(one.file) if one.file in files else -1
+            kind = None
+            if place >= 0:
+                plan = plans[place]
+                described = {
+                    KEY: (plan.key, plan.key_size),
+                    VALUE: (plan.leaf, plan.leaf_size),
+                }.get(one.part)
+                kind = type_of(*described) if described else _event(bpf, plan.name)
+            layout = [*parts(kind, one.size)] if kind else []
+            yield replace(one, file=place, parts=layout)
+
+
+def _event(bpf: BPF, name: str) -> Any:
+    """The type of what a buffer is given, where BCC knows it."""
+    try:
+        return _get_event_class(bpf[name.encode()])
+    except Exception:  # a field of a type that BCC has no name for
+        return None
 
 
 def _renounce(named: Sequence[Path]) -> None:
@@ -242,7 +281,8 @@ def _renounce(named: Sequence[Path]) -> None:
     beside = [one.parent for one in named]
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     user = jail.user_for([SOURCES / "xdp.h", *kernels, *named, *beside])
-    shown = [*jail.system(), SOURCES, prepared, *kernels, *beside]
+    cpus = Path("/sys/devices/system/cpu")  # BCC makes a ring for each one
+    shown = [*jail.system(), SOURCES, prepared, cpus, *kernels, *beside]
     jail.see_only(shown, kept=Path("/sys/fs/bpf"))
     limits = {
         resource.RLIMIT_AS: pages * resource.getpagesize() + MEMORY,

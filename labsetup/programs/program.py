@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from scapy.packet import Packet
 
+from ..arguments import checked
 from ..errors import LabError
 from ..libbpf.links import FLAG_MODE
 from ..libbpf.programs import facts
+from ..maps.maps import Map
+from ..maps.plan import MAPS_OF_MAPS
 from ..network import sandbox
 from ..network.interface import Interface
 from ..packets.craft import frame
 from . import sources
-from .attach import Attachment, mend_helpers, put, take_off
+from .attach import Attachment, mend_helpers, replace, take_off
 from .build import build
 from .compile import Built
 from .loaded import Loaded, load
-from .maps import Map
 from .run import Run, run
 
 # The maps of bpf/capture.c, which are not the program's own.
@@ -37,6 +40,7 @@ class Program:
         size: instructions as the kernel runs them, and bytes of machine code.
     """
 
+    @checked
     def __init__(
         self, name: str | Path | Program, source: str | None = None, capture: bool = False
     ) -> None:
@@ -63,10 +67,11 @@ class Program:
         if isinstance(name, Program):
             self.path, self.name, self.source = name.path, name.name, name.source
         else:
-            self.path = None if source is not None else sources.find(name)
-            self.name = Path(name).stem
+            given = cast(str | Path, name)
+            self.path = None if source is not None else sources.find(given)
+            self.name = Path(given).stem
             self.source = sources.read(self.path) if self.path else str(source)
-        if isinstance(name, Program) and name.captures == capture:
+        if isinstance(name, Program) and name.captures == capture and name._can_be_repeated:
             self._built, self.warnings = name._built, name.warnings
             self._loaded = load(self._built)
         else:
@@ -81,6 +86,11 @@ class Program:
         is_capture = self.captures or self.name == "capture"
         self.hidden_maps = {n: one for n, one in maps.items() if is_capture and n in CAPTURES}
         self.maps = {n: one for n, one in maps.items() if n not in self.hidden_maps}
+
+    @property
+    def _can_be_repeated(self) -> bool:
+        """BCC does not tell what the maps in a map of maps are like: those are compiled anew."""
+        return not any(plan.kind in MAPS_OF_MAPS for plan in self._built.maps)
 
     def _compiled(self) -> tuple[Built, Loaded, list[str]]:
         function = sources.entry_of(self.name, self.source)
@@ -97,6 +107,7 @@ class Program:
             has = ", ".join(self.maps) or "none"
             raise LabError(f"{self.name} has no map {name!r}; its maps: {has}") from None
 
+    @checked
     def attach(self, interface: Interface, mode: str = "native", helper: bool = True) -> None:
         """Run the program for each packet that arrives at an interface.
 
@@ -110,11 +121,9 @@ class Program:
                 there.  Without it veth takes back none of the frames that XDP sends.
 
         Raises:
-            LabError: if it is not an interface of the lab, or has a program of somebody else's.
+            LabError: if it is not an interface of the lab, or has a program of somebody else's, or
+                the kernel refuses: what ran there runs on.
         """
-        if not isinstance(interface, Interface):
-            given = type(interface).__name__
-            raise LabError(f"attach() takes an interface such as net.server.eth0, not {given}")
         if mode not in FLAG_MODE:
             raise LabError(f"there is no mode {mode!r}; use 'native' or 'generic'")
         ours = interface.ours
@@ -124,12 +133,11 @@ class Program:
                 f"notebook did not attach; take it off first: "
                 f"!ip -n {interface.host.name} link set {interface.name} xdp off"
             )
-        if ours is not None and ours.mode != mode:
-            take_off(interface)  # an interface runs XDP in one mode at a time
-        put(interface, self.fd, Attachment(self, mode, self.id, helper and mode == "native"))
+        wanted = helper and mode == "native"
+        replace(interface, self.fd, Attachment(self, mode, self.id, wanted))
         self._attached.append(interface)
-        mend_helpers(interface)
 
+    @checked
     def detach(self, interface: Interface | None = None) -> None:
         """Take the program off an interface, or off every one; the lab's xdp_pass goes with it."""
         if interface is not None and interface not in self.places:
@@ -145,9 +153,13 @@ class Program:
         return list(self._attached)
 
     def _runs_at(self, interface: Interface) -> bool:
-        ours = interface.ours if interface.host.open else None
+        try:
+            ours = interface.ours
+        except LabError:  # the interface is gone
+            return False
         return ours is not None and ours.program is self
 
+    @checked
     def run(
         self, packet: Packet | bytes, repeat: int = 1, cpus: Sequence[int] | None = None
     ) -> Run:
@@ -162,19 +174,16 @@ class Program:
             LabError: for a frame that the kernel does not take.
         """
         raw = frame(packet)
-        before = self._entries() if repeat == 1 and not cpus else {}
+        small = [one for one in self.maps.values() if one.is_small and repeat == 1 and not cpus]
+        before = [one.raw() for one in small]
         verdict, after, ns = run(self.fd, raw, repeat, cpus)
         changed: dict[str, tuple[object, object]] = {}
-        if before:
-            now = self._entries()
-            changed = {k: (before.get(k), v) for k, v in now.items() if before.get(k) != v}
-            changed |= {k: (v, None) for k, v in before.items() if k not in now}
+        for one, old in zip(small, before, strict=True):
+            new = one.raw()
+            for key in [key for key in old | new if old.get(key) != new.get(key)]:
+                words, was = one.shown(key, old.get(key))
+                changed[f"{one.name}[{words}]"] = was, one.shown(key, new.get(key))[1]
         return Run(self.name, verdict, raw, after, ns, changed)
-
-    def _entries(self) -> dict[str, object]:
-        """Every entry of the maps that are small enough to be read at each run."""
-        small = [one for one in self.maps.values() if one.is_small]
-        return {"": None} | {f"{m.name}[{k}]": v for m in small for k, v in m.items()}
 
     def __repr__(self) -> str:
         return f"{sources.without_licence(self.source)}\n\n{self.summary}"

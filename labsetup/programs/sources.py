@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from .. import explaining
 from ..errors import LabError
+from ..explaining.listing import bare
 
-SOURCES = Path(__file__).parent.parent.parent / "bpf"
+SOURCES = explaining.SOURCES
+
+# The head of a function that is given a ctx.
+HEAD = re.compile(r"\bint\s+(?P<name>\w+)\s*\(\s*(?:const\s+)?struct\s+xdp_md\b")
 
 # Prepared by labsetup/lab for a kernel that has none of its own.
 HEADERS = Path(sys.prefix) / "share" / "xdp-lab" / "kernel-headers"
@@ -55,7 +61,7 @@ def entry_of(name: str, source: str) -> str:
     Raises:
         LabError: when there are several, and none has the name.
     """
-    names: list[str] = re.findall(r"^int\s+(\w+)\s*\(\s*struct\s+xdp_md\b", source, re.MULTILINE)
+    names = entries(source)
     if name in names or not names:
         return name
     if len(names) == 1:
@@ -63,10 +69,34 @@ def entry_of(name: str, source: str) -> str:
     raise LabError(f"{name} has the functions {', '.join(names)}; call the one to attach {name}")
 
 
+def entries(source: str) -> list[str]:
+    """The functions that the kernel could be given: they take a ctx, and are not static."""
+    return list(dict.fromkeys(name for _, name in _heads(source)))
+
+
+def _heads(source: str) -> Iterator[tuple[int, str]]:
+    """Where such a function begins, and its name; one that is declared first comes twice."""
+    plain = re.sub(r"^[ \t]*#[^\n]*", lambda found: " " * len(found[0]), bare(source), flags=re.M)
+    for part in re.finditer(r"[^;{}]+", plain):
+        head = HEAD.search(part[0])
+        if head and not re.search(r"\b(?:static|__always_inline)\b", part[0][: head.start()]):
+            yield part.start() + head.start(), head["name"]
+
+
 def with_capture(source: str, entry: str) -> str:
-    """A program's C with ``bpf/capture.c`` behind it, which calls it as an inline function."""
-    inline = re.sub(rf"^int(?=\s+{entry}\s*\()", "static __always_inline int", source, flags=re.M)
-    return f"{inline}\n#define CAPTURED {entry}\n{(SOURCES / 'capture.c').read_text()}"
+    """A program's C with ``bpf/capture.c`` around it."""
+    return around(source, entry, (SOURCES / "capture.c").read_text())
+
+
+def around(source: str, entry: str, outer: str) -> str:
+    """A program's C with another behind it, which calls it as an inline function, CAPTURED."""
+    parts, at = list[str](), 0
+    for begin, name in _heads(source):
+        if name == entry:
+            parts += [source[at:begin], "static __always_inline "]
+            at = begin
+    inline = "".join([*parts, source[at:]])
+    return f"{inline}\n#define CAPTURED {entry}\n{outer}"
 
 
 def without_licence(source: str) -> str:

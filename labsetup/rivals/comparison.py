@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..arguments import checked, whole
 from ..balancing.connections import Connections
 from ..errors import LabError
 from ..network.network import Network
@@ -14,8 +15,31 @@ from ..plots.live import progress_bar
 from ..plots.plots import Picture, plot
 from ..plots.style import SERIES
 from .flood import Flood
-from .requests import requests_of, serving
-from .ways import PORT, WAYS, Direct, HAProxy, NftDnat, Way
+from .ipvs import IpvsMaglev, IpvsSource
+from .requests import CLIENTS, requests_of, serving
+from .ways import (
+    PORT,
+    Direct,
+    HAProxy,
+    NftDnat,
+    NftIngress,
+    NftMasquerade,
+    Way,
+    Xdp,
+    XdpMemory,
+)
+
+WAYS: tuple[type[Way], ...] = (
+    Direct,
+    Xdp,
+    XdpMemory,
+    NftIngress,
+    IpvsMaglev,
+    IpvsSource,
+    NftDnat,
+    NftMasquerade,
+    HAProxy,
+)
 
 
 @dataclass
@@ -114,6 +138,7 @@ class Comparison(dict[str, Figures]):
         return near[min(near, key=lambda value: abs(value - share))]
 
 
+@checked
 def compare(
     net: Network,
     rounds: int = 5,
@@ -131,9 +156,19 @@ def compare(
         frames: live frames, likewise; 0 for none.
         connections: to hold while a server is taken out, and while state is lost; 0 for none.
         ways: those to compare.
+
+    Raises:
+        LabError: while lb runs an XDP program, and for no rounds.
     """
-    if not (isinstance(rounds, int) and rounds >= 1):
-        raise LabError(f"compare() takes at least one round, not {rounds}")
+    whole("the number of rounds", rounds, 1, 100)
+    whole("the number of requests", number, CLIENTS, 100_000)
+    whole("the number of frames", frames, 0, 2_000_000)
+    whole("the number of connections", connections, 0, 10_000)
+    if net.lb.eth0.xdp:
+        raise LabError(
+            f"lb runs {net.lb.eth0.program_name}, which would take the packets before any other "
+            "way sees them; take it off first, as in net.lb.eth0.program.detach()"
+        )
     made = [way(net) for way in ways]
     found = Comparison(net, made)
     usable = [way for way in made if not way.missing]
@@ -160,6 +195,7 @@ def compare(
     return found
 
 
+@checked
 def breaks(way: Way, connections: int = 200) -> tuple[float, float]:
     """Shares of connections that break: when the last server gets no new ones, though it goes on
     to run; and when lb forgets all but its configuration.
@@ -168,6 +204,7 @@ def breaks(way: Way, connections: int = 200) -> tuple[float, float]:
         way: one way to balance, not in force.
         connections: to hold each time.
     """
+    whole("the number of connections", connections, 1, 10_000)
     *rest, _ = way.net.vip_hosts
     shares = []
     changes: tuple[Callable[[], None], ...] = (lambda: way.use(*rest), way.lose_state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
+from ..arguments import checked
 from ..errors import LabError
 from ..libbpf.runs import run_live
 from ..network.network import Network
@@ -42,6 +43,7 @@ class Flood:
     Use it as a context manager, inside that of a way.
     """
 
+    @checked
     def __init__(self, net: Network) -> None:
         """Load the programs, and let lb ask for the servers' addresses.
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ..arguments import checked
 from ..balancing.service import services
 from ..errors import LabError
 from ..network.network import Network
@@ -97,6 +98,7 @@ def serving(net: Network) -> Iterator[None]:
             server.stop(quiet=0)
 
 
+@checked
 def requests(net: Network, number: int = 2000, seconds: float = 10) -> Requests:
     """Connect to the VIP, send a line, read the answer, close; again and again.
 

@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from ..arguments import checked
 from ..balancing.balancer import Balancer
+from ..balancing.hashing import owners
 from ..errors import LabError
 from ..network import sandbox
 from ..network.host import Host
@@ -56,6 +58,7 @@ class Way:
     name, tool = "", ""
     forwards = True  # packet by packet
 
+    @checked
     def __init__(self, net: Network) -> None:
         """Look at the network; nothing is in force yet.
 
@@ -131,6 +134,7 @@ class Xdp(Way):
 
     name = "XDP"
 
+    @checked
     def __init__(self, net: Network, program: str = "lb_table") -> None:
         """Load the program; nothing is in force yet.
 
@@ -161,28 +165,54 @@ class Xdp(Way):
         self._balancer = Balancer(self.net, self._program, self._key, self._balancer.servers)
 
 
-class NftIngress(Way):
-    """nftables before the IP stack, with the same job: rewrite a MAC address by a hash.
+class XdpMemory(Xdp):
+    """The XDP program that remembers where each connection began."""
 
-    nft's `mod` cuts the numbers that a hash can be into equal regions, as a router does
-    (RFC 2992): a server that goes moves flows between those that stay.
-    """
+    name = "XDP + memory"
+
+    def __init__(self, net: Network) -> None:
+        super().__init__(net, "lb_memory")
+
+
+class NftIngress(Way):
+    """nftables before the IP stack, with the same job: rewrite a MAC address by a table's row."""
 
     name, tool = "nft ingress", "nft"
+
+    def __init__(self, net: Network, rows: int = 4096) -> None:
+        """Nothing is in force yet.
+
+        Args:
+            net: what balanced() gives.
+            rows: of the table, which are the first of lb_table's own. 0 for none: nft's `mod` then
+                cuts the numbers that a hash can be into a region for each server, as a router does
+                (RFC 2992), and a server that goes moves flows between those that stay.
+        """
+        super().__init__(net)
+        self._rows = rows
+
+    def _begin(self) -> None:
+        sandbox.private_folder(FOLDER)
+        self._undo.append(lambda: self.net.lb.run("nft delete table netdev balancer"))
+        self._run(self.net.lb, "nft add table netdev balancer")
 
     def use(self, *servers: str) -> None:
         lb = self.net.lb.eth0
         macs = [self.net.hosts[name].first.mac for name in servers]
-        rules = f"""table netdev balancer {{
+        if self._rows:
+            macs = [macs[place] for place in owners(servers, self._rows)]
+        path = FOLDER / "balancer.nft"  # too long for the shell's arguments
+        path.write_text(f"""delete table netdev balancer
+table netdev balancer {{
     chain arrives {{
         type filter hook ingress device {lb.name} priority filter
         ip daddr {self.vip} th dport {PORT} ether saddr set {lb.mac} \\
-            ether daddr set jhash ip saddr . th sport mod {len(servers)} seed {SEED:#x} map {{
+            ether daddr set jhash ip saddr . th sport mod {len(macs)} seed {SEED:#x} map {{
                 {_places(macs)}
             }} fwd to {lb.name}
     }}
-}}"""
-        _replace_table(self, "netdev balancer", rules)
+}}""")
+        self._run(self.net.lb, f"nft -f {path}")
 
 
 class NftDnat(Way):
@@ -200,6 +230,7 @@ class NftDnat(Way):
         for where in ("all", "eth0"):  # it would tell servers of the shorter way to the client
             self._sysctl(f"net.ipv4.conf.{where}.send_redirects", "0")
         self._undo.append(self.lose_state)
+        self._run(self.net.lb, "nft add table ip balancer", undo="nft delete table ip balancer")
         if not self.masquerade:
             for name in self.net.vip_hosts:
                 route = f"{self._address('client')} via {self._address('lb')}"
@@ -222,7 +253,8 @@ class NftDnat(Way):
 
     def use(self, *servers: str) -> None:
         addresses = [self._address(name) for name in servers]
-        rules = f"""table ip balancer {{
+        rules = f"""delete table ip balancer
+table ip balancer {{
     chain arrives {{
         type nat hook prerouting priority dstnat
         ip daddr {self.vip} meta l4proto {{ tcp, udp }} th dport {PORT} \\
@@ -231,7 +263,7 @@ class NftDnat(Way):
             }}
     }}{self.masquerade}
 }}"""
-        _replace_table(self, "ip balancer", rules)
+        self._run(self.net.lb, ["nft", rules])  # in one step
 
     def lose_state(self) -> None:
         """Empty conntrack's table, as `conntrack -F` does."""
@@ -302,16 +334,5 @@ class HAProxy(Way):
             one.stop(quiet=0)
 
 
-WAYS = (Direct, Xdp, NftIngress, NftDnat, NftMasquerade, HAProxy)
-
-
 def _places(values: list[str]) -> str:
     return ", ".join(f"{place} : {value}" for place, value in enumerate(values))
-
-
-def _replace_table(way: Way, table: str, rules: str) -> None:
-    """In one step: a packet finds the old rules or the new, and never none."""
-    if any(f"table {table}" in command for command in way.commands):
-        way._run(way.net.lb, ["nft", f"delete table {table}\n{rules}"])
-    else:
-        way._run(way.net.lb, ["nft", rules], undo=f"nft delete table {table}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 from weakref import WeakKeyDictionary
 
+from ..arguments import checked
 from ..errors import LabError
 from ..network import sandbox
 from ..network.network import Network
@@ -75,6 +76,7 @@ class Bgp:
         announcing: names of the servers that announce the VIP, as they were told to.
     """
 
+    @checked
     def __init__(self, net: Network, servers: Sequence[str] | None = None, policy: int = 3) -> None:
         """Start them, and wait until the router has the servers as next hops; about 1 s.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..arguments import checked
 from ..errors import LabError
 from ..network.network import Network
 from ..network.process import Result
@@ -72,6 +73,7 @@ class ByHand:
         return "\n".join([*said, self.routes])
 
 
+@checked
 def bgp_or_by_hand(net: Network) -> Bgp | ByHand:
     """The servers announce the VIP over BGP; without BIRD their next hops are typed.
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..balancing.hashing import MAPPED, Names
+from ..arguments import checked
+from ..balancing.hashing import FIVE_TUPLE, MAPPED, Names
 from ..errors import LabError
 from ..network.host import Host
 from ..network.network import Network
@@ -29,6 +30,7 @@ SIX = 6000  # added to a next hop's id for the one over IPv6
 GROUPS = {False: 100, True: 200}  # ids of the groups: regions, buckets
 
 
+@checked
 def ecmp(
     net: Network,
     servers: Sequence[str] | None = None,
@@ -80,6 +82,7 @@ def ecmp(
     return Result(shown, routes_of(net), 0)
 
 
+@checked
 def next_hops(net: Network, flows: NDArray[np.void] | Iterable[tuple[str, int]]) -> Names:
     """The server that the router chooses for each flow, by asking it: no packet is sent.
 
@@ -96,6 +99,13 @@ def next_hops(net: Network, flows: NDArray[np.void] | Iterable[tuple[str, int]])
             policy 3, where the kernel hashes a packet once more than it does for this question.
     """
     router, vips = router_of(net), vips_of(net)
+    flows = flows if isinstance(flows, np.ndarray) else list(flows)
+    is_flows = isinstance(flows, np.ndarray) and flows.dtype == FIVE_TUPLE
+    if not is_flows and not all(isinstance(one, tuple) and len(one) == 2 for one in flows):
+        raise LabError(
+            "next_hops() takes flows, as random_flows(100) gives them, or pairs of an address and "
+            "a port, such as [('192.0.2.1', 5000)]"
+        )
     if isinstance(flows, np.ndarray):
         asked = [
             (_text(row["source"]), _text(row["destination"]), row["protocol"], *row["ports"])

@@ -132,7 +132,7 @@ def _other(kind: object, shown: object) -> Any:
 
 
 def _percpu(copies: list[Any]) -> Any:
-    from ..programs.values import PerCPU
+    from ..maps.values import PerCPU
 
     return PerCPU(map(unpacked, copies))
 

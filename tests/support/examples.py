@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labsetup.errors import LabError
-from labsetup.programs.explain.rules import Example
+from labsetup.explaining.rules import Example
 
 HERE = "// here"  # behind the line that is to be named
 

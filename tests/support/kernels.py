@@ -10,12 +10,14 @@ from typing import Any
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
+from labsetup.command.sockets import settings
+
 
 class Kernel:
     """A kernel of the lab, driven as JupyterLab drives it."""
 
     def __init__(self, wrapper: tuple[str, ...] = ()) -> None:
-        self.manager = KernelManager(kernel_name="xdp-lab")
+        self.manager = KernelManager(kernel_name="xdp-lab", **settings())
         spec = self.manager.kernel_spec
         assert spec is not None
         spec.argv = [*wrapper, *spec.argv]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ...arguments import checked
 from ...network.network import Network
 from ...network.topologies import two_hosts
 from ...programs.program import Program
 
 
+@checked
 def silent_hosts() -> Network:
     """client and server, which have talked before and now do not: lesson 02 finds out why."""
     net = two_hosts()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from scapy.packet import Packet
 
+from ...arguments import checked
 from ...balancing.peers import Peers
 from ...errors import LabError
 from ...network.network import Network
@@ -28,6 +29,7 @@ class Site:
         dead: names of servers whose cable is pulled.
     """
 
+    @checked
     def __init__(self, net: Network, way: str, key: tuple[int, int] | None = None) -> None:
         """Load the program at every server, and let the router split over all of them.
 
@@ -86,8 +88,9 @@ class Site:
         return f"{self.way} at {', '.join(self.net.vip_hosts)}{dead}"
 
 
+@checked
 def counted_at(
-    net: Network, counter: str, packets: Packet | Sequence[Packet], limit: float = 1
+    net: Network, counter: str, packets: Packet | Sequence[Packet], limit: float = 5
 ) -> list[str]:
     """Send packets from the client to the router; which servers' kernels counted something?
 

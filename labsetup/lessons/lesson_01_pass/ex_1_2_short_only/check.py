@@ -1,7 +1,7 @@
 """A verdict may depend on the packet; the simplest thing to know of one is its length.
 
-A frame of each length from 60 to 1,514 bytes is run. The first length that is dropped tells which
-mistake it is; if it is the right one, each length is looked at.
+A frame of each length from 14 to 1,514 bytes is run, and some of jumbo frames. The first length
+that is dropped tells which mistake it is; if it is the right one, each length is looked at.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ WIDTH = "Longer ones and shorter ones are dropped. How large a number does your 
 
 
 def check(program: Program) -> None:
-    whole = frame(Ether(type=0x88B5) / bytes(1500))
-    verdicts = {size: program.run(whole[:size]).verdict for size in range(60, len(whole) + 1)}
+    whole = frame(Ether(type=0x88B5) / bytes(3000))
+    verdicts = {size: program.run(whole[:size]).verdict for size in range(60, 1515)}
     dropped = [size for size, verdict in verdicts.items() if verdict == DROP]
     sent, expected = "frames of 60 to 1,514 bytes", "the first that is dropped has 101"
     if not dropped:
@@ -52,6 +52,8 @@ def check(program: Program) -> None:
         expected = "frames of 101 bytes and more are dropped"
         raise Wrong(sent, expected, f"only the one of {dropped[0]} bytes is dropped", think)
     equal(sent, "the first that is dropped has", 101, dropped[0], think)
+    others = [*range(14, 60), 1515, 1600, 2047, 2048, 3000]
+    verdicts |= {size: program.run(whole[:size]).verdict for size in others}
     for size, verdict in verdicts.items():
         wanted, think = (DROP, WIDTH) if size > 100 else (PASS, "The others may go on.")
         equal(f"a frame of {size} bytes", "verdict", wanted, verdict, think)

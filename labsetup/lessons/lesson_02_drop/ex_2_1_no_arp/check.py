@@ -6,6 +6,8 @@ header with nothing behind it.
 
 from __future__ import annotations
 
+from scapy.packet import Packet
+
 from labsetup import ARP, ICMP, IP, TCP, Dot1Q, Ether, ICMPv6EchoRequest, IPv6, Program
 from labsetup.practice.checking import ABORTED, DROP, PASS, expect, expect_each
 
@@ -15,6 +17,12 @@ ARP_IS = "Which field says that ARP comes next, and which byte of it travels fir
 STRICT = "All 14 bytes of the header are there. Is your comparison one byte too strict?"
 TRACE = "That verdict leaves a trace, as for a program that failed."
 
+
+def near(bit: int) -> Packet:
+    """A frame whose EtherType has one bit more than ARP's, or less."""
+    return Ether(type=0x0806 ^ 1 << bit) / b"experiment, longer than it need be for any header"
+
+
 CASES = [
     ("a ping", IP() / ICMP(), PASS, ONLY),
     ("TCP", IP() / TCP(), PASS, ONLY),
@@ -22,6 +30,10 @@ CASES = [
     ("a frame of EtherType 0x0608", Ether(type=0x0608) / b"experiment", PASS, SWAPPED),
     ("a VLAN tag", Ether() / Dot1Q() / IP() / ICMP(), PASS, ONLY),
     ("a frame of EtherType 0x8806", Ether(type=0x8806) / b"experiment", PASS, ONLY),
+    *(
+        (f"a frame of EtherType {0x0806 ^ 1 << bit:#06x}", near(bit), PASS, ONLY)
+        for bit in range(16)
+    ),
     ("an ARP request", Ether(dst="ff:ff:ff:ff:ff:ff") / ARP(), DROP, ARP_IS),
     ("an ARP reply", ARP(op="is-at"), DROP, ARP_IS),
     ("ARP, its Ethernet header alone", Ether(type=0x0806), DROP, STRICT),

@@ -21,11 +21,16 @@ FIRST = (
     "data_end? And in which units does C add?"
 )
 
+ODD = "This one may live on: its TTL is odd, and more than 1."
 NONE = "That is not IPv4 and has no TTL at all. Which field says so?"
 
 CASES: list[Case] = [
     ("a ping with a TTL of 1", DYING, DROP, FIRST),
     ("a ping with a TTL of 2", IP(ttl=2) / ICMP(), PASS, "This one may live on."),
+    *(
+        (f"a ping with a TTL of {1 | 1 << bit}", IP(ttl=1 | 1 << bit) / ICMP(), PASS, ODD)
+        for bit in range(1, 8)
+    ),
     ("TCP with a TTL of 1", IP(ttl=1) / TCP(), DROP, "TCP may die, too."),
     ("ARP", ARP(), PASS, "ARP has no TTL."),
     ("IPv6, with a 1 where IPv4 has its TTL", IPv6(src="100::1") / UDP(), PASS, NONE),

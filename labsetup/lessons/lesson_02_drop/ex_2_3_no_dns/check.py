@@ -6,7 +6,7 @@ order; then the questions, and options in front of them.
 
 from __future__ import annotations
 
-from labsetup import DNS, DNSQR, ICMP, IP, TCP, UDP, Ether, Program
+from labsetup import DNS, DNSQR, ICMP, IP, TCP, UDP, Ether, IPv6, Program
 from labsetup.packets.craft import frame
 from labsetup.practice.checking import DROP, PASS, Case, expect_each
 
@@ -40,6 +40,7 @@ ALL_THERE = "Its 8 bytes are all there. Does your comparison ask for more?"
 FURTHER_BACK = "With options, UDP begins further back. Which field knows where?"
 BEFORE = "These are IP options. Where does UDP begin?"
 NOT_IPV4 = "That is not IPv4. Which field says so?"
+OVER_IPV6 = "It is UDP to port 53, but over IPv6: only IPv4 is asked for."
 NO_PORTS = "There are no ports in it: leave it to the stack."
 
 CASES: list[Case] = [
@@ -47,6 +48,11 @@ CASES: list[Case] = [
     ("UDP to port 13568", IP() / UDP(sport=4242, dport=13568), PASS, SWAPPED),
     ("a DNS answer, UDP from port 53", IP() / DNS_ANSWER, PASS, FROM_53),
     ("UDP to port 4661", IP() / UDP(sport=4242, dport=0x1235), PASS, OTHER),
+    *(
+        (f"UDP to port {53 ^ 1 << bit}", IP() / UDP(sport=4242, dport=53 ^ 1 << bit), PASS, OTHER)
+        for bit in range(16)
+    ),
+    ("UDP-Lite to port 53", IP(proto=136) / bytes(DNS_QUESTION), PASS, NOT_UDP),
     ("TCP to port 53", IP() / TCP(sport=4242, dport=53), PASS, NOT_UDP),
     ("ICMP", IP() / ICMP(code=53) / b"\0\x35\0\x35", PASS, NOT_UDP),
     ("UDP to port 80 with a TTL of 53", IP(ttl=53) / TO_80, PASS, ITS_TTL),
@@ -55,6 +61,7 @@ CASES: list[Case] = [
     ("an empty datagram to port 53", IP() / UDP(sport=4242, dport=53), DROP, ALL_THERE),
     ("a DNS question with IP options", IP(options=OPTIONS) / DNS_QUESTION, DROP, FURTHER_BACK),
     ("UDP to port 80, and options with a 53 in them", IP(options=LOOKALIKE) / TO_80, PASS, BEFORE),
+    ("a DNS question over IPv6", IPv6() / DNS_QUESTION, PASS, OVER_IPV6),
     ("something unknown, with the bytes of a DNS question", LIKE_DNS, PASS, NOT_IPV4),
     ("a DNS question cut off in front of its ports", CUT_OFF, PASS, NO_PORTS),
 ]

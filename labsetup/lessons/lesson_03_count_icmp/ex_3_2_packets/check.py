@@ -11,8 +11,8 @@ from contextlib import suppress
 from numbers import Number
 from typing import Any
 
+from labsetup.maps.values import PerCPU
 from labsetup.practice.checking import Wrong, equal
-from labsetup.programs.values import PerCPU
 
 Packets = Callable[[dict[int, PerCPU]], Any]  # the reader's function
 Rows = Mapping[int, Sequence[int]]  # the copies of each protocol

@@ -38,6 +38,9 @@ NONE_AT_ALL = (
     "does it add: to the pointer, or to what it points to, as *count in icmp_count?"
 )
 
+EACH = "A packet may carry any of them, and options in front. Which does yours send away?"
+OPTIONS = b"\x01" * 4
+
 
 def check(program: Program) -> None:
     right: Counts = {}
@@ -48,8 +51,19 @@ def check(program: Program) -> None:
         found = {k: summed(v) for k, v in program["protocols"].items() if summed(v)}
         if found != right:
             raise Wrong(what, _shown(right), _shown(found, key), _thought(right, found, key))
+    program["protocols"].clear()
+    for protocol in range(256):
+        program.run(frame(IP(proto=protocol, options=OPTIONS) / bytes(8)), repeat=2)
+    odd = {k: summed(v) for k, v in program["protocols"].items() if summed(v) != 2}
+    odd |= {k: 0 for k in range(256) if k not in program["protocols"]}
+    if odd:
+        key, count = min(odd.items())
+        sent = "two packets with IP options of each of 256 protocols"
+        raise Wrong(sent, f"protocols[{key}] 2", f"protocols[{key}] {count}", EACH)
     for _ in range(5):
         program["protocols"].clear()
+        program.run(frame(IP() / ICMP()))  # who makes an entry for it does so now
+        program["protocols"][1] = 0
         sent, times = at_once(program, "a ping", IP() / ICMP())
         counted = summed(program["protocols"][1])
         equal(sent, "protocols[1]", times, counted, f"{LOST} Which kind of map has one for each?")

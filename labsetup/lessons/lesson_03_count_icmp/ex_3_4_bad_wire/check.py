@@ -1,16 +1,19 @@
 """A decision that depends on the packets before.
 
 Six pings on one CPU, then on two in turn, then with other packets between them, which must not
-count. At the end several CPUs count at once.
+count, and ICMP of other kinds, which must. At the end several CPUs count at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scapy.packet import Packet
+
 from labsetup import ARP, ICMP, IP, TCP, Ether, Program, cpus
 from labsetup.packets.craft import frame
-from labsetup.practice.checking import PASS, Wrong, at_once, expect
+from labsetup.practice.checking import DROP, PASS, Wrong, at_once, expect, running_again
+from labsetup.programs.run import VERDICTS
 
 PING = IP() / ICMP()
 STILL = (
@@ -19,9 +22,10 @@ STILL = (
 )
 LATE_ONE = "Every second one it is, but which is the first that is dropped?"
 AT_ONCE = (
-    "When two CPUs at once read the count, both see the same, and one addition is lost. Which "
-    "addition is done in one step, and what does it return?"
+    "When two CPUs at once read the count, both may see the same. Which addition is done in one "
+    "step, what does it return, and does each packet decide by that alone?"
 )
+KINDS = "ICMP of any kind counts, whoever sends it. Which does yours leave out, or count apart?"
 EXPECTED = "pass, drop, pass, drop, pass, drop"
 
 
@@ -65,8 +69,24 @@ def check(program: Program) -> None:
                 found,
                 "Others pass, and do not count.",
             )
-    for _ in range(16):  # what loses additions is even by luck in half of the rounds
-        sent, _ = at_once(program, "a ping", PING)
-        found = verdicts([first, first])
-        if found != "pass, drop":
-            raise Wrong(f"{sent}, and then two more", "pass, drop", found, AT_ONCE)
+    kinds: list[Packet] = [
+        IP() / ICMP(type=0),
+        IP(src="192.0.2.77") / ICMP(),
+        IP() / ICMP(type=3, code=4) / bytes(28),
+        IP(options=b"\x01" * 4) / ICMP() / bytes(900),
+    ]
+    for kind in [*kinds, *kinds]:
+        expect(program, "the first of two", kind, PASS, KINDS)
+        expect(program, "the second of two, a ping", PING, DROP, KINDS)
+        expect(program, "the first of two, a ping", PING, PASS, KINDS)
+        expect(program, "the second of two", kind, DROP, KINDS)
+    counting = running_again(program)
+    for _ in range(2):  # who makes an entry of a map does so now
+        counting.run(PING)
+    for _ in range(4 if first != last else 1):
+        counting["lab_verdicts"].clear()
+        sent, times = at_once(counting, "a ping", PING, 300_000)
+        dropped = counting["lab_verdicts"][VERDICTS.index(DROP)].sum
+        if dropped != times // 2:
+            happened = f"dropped {dropped:,}, which is {abs(dropped - times // 2):,} off"
+            raise Wrong(sent, f"dropped {times // 2:,}", happened, AT_ONCE)

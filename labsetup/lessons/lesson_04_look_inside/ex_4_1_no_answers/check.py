@@ -27,6 +27,8 @@ SERVED = DNS(id=0x4242, qr=1, rd=1, ra=1, qd=DNSQR())
 FROM_53, TO_53 = UDP(sport=53, dport=4242), UDP(sport=4242, dport=53)
 FRAGMENT = IP(frag=3, proto=17) / bytes(FROM_53 / ANSWER)
 
+UDP_LITE = IP(proto=136) / bytes(FROM_53 / ANSWER)
+
 WHOLE = (
     "Is it found to be UDP, and from port 53? Where does DNS begin? How many bytes does your "
     "comparison ask for? And if you compare what & gives: which numbers can that be?"
@@ -67,6 +69,7 @@ CASES: list[Case] = [
     ("such bits from port 309", IP() / UDP(sport=309, dport=4242) / ANSWER, PASS, HALF),
     ("such bits from port 80", IP() / UDP(sport=80, dport=4242) / ANSWER, PASS, PORT),
     ("TCP from port 53, with such bits", IP() / TCP(sport=53, ack=0x80008000), PASS, NOT_UDP),
+    ("UDP-Lite from port 53, with such bits", UDP_LITE, PASS, NOT_UDP),
     ("ARP", ARP(), PASS, "ARP carries no UDP."),
     ("a DNS answer, nothing else in its flags", IP() / FROM_53 / ANSWER, DROP, WHOLE),
     ("a DNS answer as servers send it, its flags 0x8180", IP() / FROM_53 / SERVED, DROP, BESIDE),

@@ -29,10 +29,13 @@ KINDS: list[tuple[str, Packet, str, str]] = [  # nothing that anybody answers
 ]
 SIX = "IPv4 or IPv6, TCP is TCP and UDP is UDP: parse() finds both."
 OVER_IPV6 = ("TCP to port 7 over IPv6", IPv6() / TCP(dport=7, flags="R"), "sent back", SIX)
+SEVEN = "That is UDP, and UDP is to end here, whatever its ports."
 AS_IT_IS = "The frame goes back as it is. Which fields does yours write?"
 SINGLE: list[Case] = [  # their verdicts tell as much as a network, and sooner
     ("SCTP to port 7", IP(proto=132) / bytes(UDP(dport=7)), PASS, NOT_TCP),
     ("TCP from port 7 to port 263", IP() / TCP(sport=7, dport=263), PASS, TO_263),
+    ("UDP to port 7", IP() / UDP(sport=4242, dport=7), DROP, SEVEN),
+    ("UDP from port 7", IP() / UDP(sport=7, dport=4242), DROP, SEVEN),
     ("UDP over IPv6", IPv6() / UDP(dport=4242), DROP, SIX),
 ]
 EACH = 5

@@ -48,6 +48,7 @@ FLAGS = "Which bit of the flags tells a question from an answer? Only that one c
 ROOM = "All that has to be there is there. Does a comparison ask for more?"
 TURNS = "Does the loop take enough turns for this name?"
 CLASS = "255 is its class, not its type."
+ITS_CLASS = "Its type is 255, whatever class it is of."
 ENDED = "The name ended before. Does the search end there, too?"
 CUT_OFF = "Its type is not there: leave it to the stack."
 
@@ -55,6 +56,10 @@ CASES: list[Case] = [
     ("a question of type 1, A", IP() / asked(GOOD, 1), PASS, ONLY),
     ("a question of type 511", IP() / asked(GOOD, 511), PASS, HALF),
     ("a question of type 65280", IP() / asked(GOOD, 65280), PASS, SWAPPED),
+    *(
+        (f"a question of type {255 ^ 1 << bit}", IP() / asked(GOOD, 255 ^ 1 << bit), PASS, ONLY)
+        for bit in range(16)
+    ),
     ("a question with a 255 in its name", IP() / asked(HIGH, 1), PASS, IN_NAME),
     ("a question of type 65281, for the name ab0", IP() / asked(AB0, 65281), PASS, CHARACTER),
     ("a question with class 255", IP() / asked(GOOD, 1, group=255), PASS, CLASS),
@@ -70,6 +75,7 @@ CASES: list[Case] = [
         (f"type 255, its flags {flags:#06x}", IP() / asked(GOOD, 255, flags=flags), DROP, FLAGS)
         for flags in (0x0120, 0x0000, 0x0110)
     ),
+    ("type 255, of class 3", IP() / asked(GOOD, 255, group=3), DROP, ITS_CLASS),
     ("type 255, over IPv6", IPv6() / asked(GOOD, 255), DROP, "Over IPv6, too."),
     ("type 255, to another port", IP() / asked(GOOD, 255, port=80), PASS, "It is no DNS."),
     ("an answer of type 255", IP() / asked(GOOD, 255, flags=0x8180), PASS, "It is an answer."),

@@ -1,7 +1,7 @@
 """Shares by weight, and still nobody moves who need not.
 
 The shares come first, for weights of several kinds; then who moves when one weight changes; then
-whether the order in the dict has a say.
+whether the order in the dict has a say.  At the end hash() is that of another process.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from labsetup import flow_hash, random_flows
 from labsetup.balancing.hashing import Hashes, Names
 from labsetup.practice.checking import Wrong
 
+from ..ex_6_1_choose.check import SALT, another_process
+
 Weights = dict[str, int]
+Choose = Callable[[np.uint64, Weights], object]
 Shares = dict[str, float]
 
 FLOWS = 600
@@ -36,11 +39,11 @@ ONE_NAME = "Two servers have one score, and the order decides. Can two of your n
 RETURN = "What does your function return, and is it one of the servers?"
 
 
-def check(choose_weighted: Callable[[np.uint64, Weights], object]) -> None:
+def check(choose_weighted: Choose) -> None:
     hashes = flow_hash(random_flows(FLOWS), key=(6, 2))
 
-    def chosen(weights: Weights, flows: Hashes = hashes) -> Names:
-        names = [choose_weighted(flow, dict(weights)) for flow in flows]
+    def chosen(weights: Weights, flows: Hashes = hashes, by: Choose = choose_weighted) -> Names:
+        names = [by(flow, dict(weights)) for flow in flows]
         for name in names:
             if not (isinstance(name, str) and name in weights):
                 raise Wrong(f"weights {weights}", "a name of a server", repr(name), RETURN)
@@ -72,6 +75,11 @@ def check(choose_weighted: Callable[[np.uint64, Weights], object]) -> None:
                 f"{moved.sum()} moved elsewhere",
                 think,
             )
+    before = chosen(LIGHT)
+    with another_process(choose_weighted) as elsewhere:
+        if changed := int((chosen(LIGHT, by=elsewhere) != before).sum()):
+            sent = f"{FLOWS} flows, where hash() is that of another Python process"
+            raise Wrong(sent, "the same server", f"another one for {changed}", SALT)
 
 
 def _shown(shares: Shares) -> str:

@@ -7,8 +7,7 @@ is no business of the balancer's.
 from __future__ import annotations
 
 from labsetup import ARP, VIP, Ether, Program
-from labsetup.packets.craft import frame
-from labsetup.practice.balancers import (
+from labsetup.lessons.balancers import (
     BROADCAST,
     CLIENT,
     datagram,
@@ -19,6 +18,7 @@ from labsetup.practice.balancers import (
     to_another,
     to_vip,
 )
+from labsetup.packets.craft import frame
 from labsetup.practice.checking import PASS, equal, expect
 
 SENDS = "It is for the VIP and came to lb: it goes on to the server, by the way that it came."

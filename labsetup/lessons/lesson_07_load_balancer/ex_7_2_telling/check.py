@@ -1,7 +1,7 @@
 """What a balancer should say of itself: how many packets each server got.
 
-All counts are compared after each step: 20 connections, what is handed to nobody, several CPUs, and
-a place that is empty.
+All counts are compared after each step: 20 connections, what is no TCP, what is handed to nobody,
+several CPUs, a place that is empty, and at the end several CPUs at once.
 """
 
 from __future__ import annotations
@@ -9,8 +9,26 @@ from __future__ import annotations
 from scapy.packet import Packet
 
 from labsetup import Program, cpus
-from labsetup.practice.balancers import SERVERS, handed, others, tell, to_another, to_vip
-from labsetup.practice.checking import PASS, Wrong, expect, summed
+from labsetup.lessons.balancers import (
+    SERVERS,
+    datagram,
+    handed,
+    others,
+    over_ipv6,
+    tell,
+    to_another,
+    to_vip,
+)
+from labsetup.practice.checking import (
+    LOST,
+    PASS,
+    Wrong,
+    at_once,
+    equal,
+    expect,
+    running_again,
+    summed,
+)
 
 Counts = dict[int, int]  # packets for each place
 
@@ -29,14 +47,17 @@ def check(program: Program) -> None:
             thought = think or _thought(right, found, max(copies, default=0))
             raise Wrong(sent, _shown(right), _shown(found), thought)
 
-    def count(packet: Packet, times: int = 1) -> int:
-        place = names.index(handed(program, "TCP for the VIP", packet, SENDS))
+    def count(packet: Packet, times: int = 1, what: str = "TCP for the VIP") -> int:
+        place = names.index(handed(program, what, packet, SENDS))
         right[place] = right.get(place, 0) + times
         return place
 
     tell(program, *names)
     places = [count(to_vip(sport)) for sport in range(40_000, 40_020)]
     compared("a packet of each of 20 connections")
+    for what, other in {"UDP": datagram(), "TCP over IPv6": over_ipv6()}.items():
+        count(other, what=f"{what} for the VIP")
+        compared(f"{what} for the VIP", "That one was handed to a server as well.")
     for what, packet in others().items():
         expect(program, what, packet, PASS, "It is not for the VIP.")
         compared(what, "That one was handed to nobody.")
@@ -53,6 +74,18 @@ def check(program: Program) -> None:
     right[place] += 1
     to_another(program, place, to_vip(sport), SENDS)
     compared("a packet for a server whose MAC address begins with 00", ZEROS)
+    tell(program, *names)
+    again = running_again(program)
+    tell(again, *names)
+    place = names.index(handed(program, "TCP for the VIP", to_vip(), SENDS))
+    again.run(to_vip())  # who makes an entry of a map does so now
+    for _ in range(5):
+        before = summed(again["handed"][place])
+        sent, times = at_once(again, "TCP for the VIP", to_vip(), 300_000)
+        grown = summed(again["handed"][place]) - before
+        equal(
+            sent, f"handed[{place}] grows by", times, grown, f"{LOST} Which two cures did you see?"
+        )
 
 
 def _shown(counts: Counts) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from scapy.packet import Packet
 
 from labsetup import ICMP, IP, TCP, VIP, Ether, Program, Raw
-from labsetup.practice.balancers import (
+from labsetup.lessons.balancers import (
     CLIENT,
     LB,
     SERVERS,

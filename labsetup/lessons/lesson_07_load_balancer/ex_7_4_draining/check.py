@@ -9,7 +9,7 @@ from __future__ import annotations
 from scapy.packet import Packet
 
 from labsetup import ICMP, IP, TCP, VIP, Balancer, Connections, Ether, Program, Raw, balanced
-from labsetup.practice.balancers import (
+from labsetup.lessons.balancers import (
     CLIENT,
     KEY,
     LB,

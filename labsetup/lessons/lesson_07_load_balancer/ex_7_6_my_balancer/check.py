@@ -1,12 +1,13 @@
 """The closing one of lesson 07: the balancer, from an empty file.
 
 One connection comes first, then a thousand and their shares, and what else is for the VIP. Then a
-server leaves and comes back, the key changes, real connections are opened, and at the end there are
-16 servers, or none.
+server leaves and comes back, the key changes, somebody aims who does not know the key, real
+connections are opened, and at the end there are 16 servers, or none.
 """
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Callable
 
@@ -33,8 +34,7 @@ from labsetup import (
     segments,
 )
 from labsetup.balancing.balancer import NO_OWNER, ROWS, rows
-from labsetup.network.network import Network
-from labsetup.practice.balancers import (
+from labsetup.lessons.balancers import (
     BROADCAST,
     CLIENT,
     KEY,
@@ -46,6 +46,8 @@ from labsetup.practice.balancers import (
     raw,
     to_vip,
 )
+from labsetup.network.network import Network
+from labsetup.packets.craft import frame
 from labsetup.practice.checking import PASS, TX, Wrong, equal, expect
 
 Frames = list[bytes]
@@ -73,6 +75,14 @@ SHARE = "Which of them are told apart by what you hash, and which are not?"
 MOVED = "They had a server in the best of health, and have lost it. What does a choice depend on?"
 CLOSED = "They did not even open. Follow one with tcpdump."
 SAME = "The same servers, the same choice: what else does yours depend on?"
+CHOSEN = (
+    "Whoever has read your program can choose such connections. Which part of them does not get "
+    "into your hash, or cancels out in it before the key has its say?"
+)
+BEHIND = (
+    "Whoever has read your program can find connections that share a row under any key. Is the key "
+    "in the hash from its beginning, or only put to what comes out of it?"
+)
 FRAGMENTS = "Only the first fragment has ports. What have both?"
 
 
@@ -113,6 +123,8 @@ def check(program: Program) -> None:
     back = sum(a == b for a, b in zip(before, _servers(program, clients), strict=True))
     equal("s3 is back", "connections that are where they were:", 1000, back, SAME)
     _another_key(program, clients, before)
+    _aimed(program)
+    _together(program, clients)
     _really(net, balancer)
     _many(program, _frames(net, random_flows(400, seed=76)))
 
@@ -135,7 +147,7 @@ def _frames(net: Network, flows: NDArray[np.void]) -> Frames:
 
 
 def _servers(program: Program, clients: Frames) -> list[str]:
-    return [handed(program, "a SYN", frame, SENDS) for frame in clients]
+    return [handed(program, "a SYN", client, SENDS) for client in clients]
 
 
 def _fair(
@@ -157,10 +169,10 @@ def _uneven(program: Program, clients: Frames) -> str:
     """Why connections of all kinds are not spread evenly."""
     if "tables" not in program.maps:
         return SHARE
-    before = [program.run(frame).after[:6] for frame in clients[:50]]
+    before = [program.run(client).after[:6] for client in clients[:50]]
     unused = 1 - program["active"][0]
     program["tables"][unused] = {"rows": np.full(ROWS, 1, np.uint16)}
-    if [program.run(frame).after[:6] for frame in clients[:50]] != before:
+    if [program.run(client).after[:6] for client in clients[:50]] != before:
         return TABLE
     return ROW if len(set(before)) > 1 else SHARE
 
@@ -180,6 +192,61 @@ def _another_key(program: Program, clients: Frames, before: list[str]) -> None:
         )
 
 
+def _aimed(program: Program) -> None:
+    """Connections that one hash or another takes for the same, whatever the key."""
+    # 64 bits of disorder; the first byte on the wire is that of an address that a host may have.
+    numbers = [(n * 0x9E3779B97F4A7C15 & ~0xFF | 0x20) % 2**64 for n in range(1, 101)]
+    halves = [number.to_bytes(8, "little") for number in numbers]
+    less = [(-number % 2**64).to_bytes(8, "little") for number in numbers]
+    quarters = [struct.pack("<2I", *(-w % 2**32 for w in struct.unpack("<2I", h))) for h in halves]
+    ports = [half[4:6] for half in halves]
+    six = "100 connections over IPv6 from one port, of addresses that differ in "
+    families: dict[str, list[tuple[int, list[bytes]]]] = {
+        f"{six}their first half": [(22, halves)],
+        f"{six}their second half": [(30, halves)],
+        f"{six}bytes 8 to 11": [(30, [half[:4] for half in halves])],
+        f"{six}both halves, which are alike": [(22, halves), (30, halves)],
+        f"{six}both halves, whose sum is 0": [(22, halves), (30, less)],
+        f"{six}all quarters, whose sum is 0": [(22, halves), (30, quarters)],
+        "100 connections whose ports are the first half of their addresses": [
+            (26, [bytes([32 + p[0] % 64, p[1]]) for p in ports]),
+            (34, [bytes([32 + p[0] % 64, p[1]]) for p in ports]),
+        ],
+        "100 connections whose ports are the second half of their addresses": [
+            (28, ports),
+            (34, ports),
+        ],
+    }
+    for what, places in families.items():
+        whole = bytearray(
+            frame(over_ipv6(flags="S") if what.startswith(six) else to_vip(flags="S"))
+        )
+        clients = []
+        for number in range(100):
+            for at, parts in places:
+                whole[at : at + len(parts[number])] = parts[number]
+            clients.append(bytes(whole))
+        (name, most), *_ = Counter(_servers(program, clients)).most_common()
+        if most > 60:
+            raise Wrong(what, "about 20 at each server", f"{most} at {name}", CHOSEN)
+
+
+def _together(program: Program, clients: Frames) -> None:
+    """Under ten keys few connections have one server each time, if the key is in the hash."""
+    settings = program["settings"][0]
+    at: list[list[bytes]] = [[] for _ in clients]
+    for number in range(10):
+        key = {"word": [number * 0x9E3779B97F4A7C15 % 2**64, number * 0xC2B2AE3D27D4EB4F % 2**64]}
+        program["settings"][0] = settings | {"key": key}
+        for servers, client in zip(at, clients, strict=True):
+            servers.append(program.run(client, repeat=2).after[:6])
+    program["settings"][0] = settings
+    pairs = sum(n * (n - 1) // 2 for n in Counter(map(tuple, at)).values())
+    if pairs > 3:  # 0.05 by chance, and 8 where rows are fixed and the key only moves them
+        happened = f"{pairs} pairs of them have one server under all ten"
+        raise Wrong(f"{len(clients):,} connections, and ten keys", "hardly any", happened, BEHIND)
+
+
 def _many(program: Program, clients: Frames) -> None:
     """With as many servers as are asked for, and then with nobody."""
     names = tuple(f"server {place}" for place in range(16))
@@ -197,7 +264,7 @@ def _many(program: Program, clients: Frames) -> None:
         fill(16, macs, shares)
     except LabError as error:  # no such place
         raise Wrong("16 servers", "room for them in the map servers", str(error), ROOM) from None
-    runs = [program.run(frame) for frame in clients]
+    runs = [program.run(client) for client in clients]
     some = {run.after[:6] for run in runs if run.verdict == TX}
     if strange := some - set(macs) - {bytes(6)}:
         raise Wrong(
@@ -210,9 +277,9 @@ def _many(program: Program, clients: Frames) -> None:
     equal("400 SYNs, and 16 servers", "servers that get some:", 16, len(some), ROOM)
     none = [bytes(6)] * 16
     fill(16, none, shares)
-    for frame in clients[:20]:
+    for client in clients[:20]:
         what = "a SYN for one of 16 servers, and nobody is in their places"
-        expect(program, what, frame, PASS, EMPTY)
+        expect(program, what, client, PASS, EMPTY)
     fill(0, none, np.full(ROWS, NO_OWNER, np.uint16))
     expect(program, "a SYN, and no server at all", clients[0], PASS, EMPTY)
 

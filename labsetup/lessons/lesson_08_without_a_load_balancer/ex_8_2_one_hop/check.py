@@ -9,7 +9,7 @@ from __future__ import annotations
 from scapy.packet import Packet
 
 from labsetup import Program
-from labsetup.practice.balancers import ROUTER, SERVERS, fill, handed_on, others, tell, to_vip
+from labsetup.lessons.balancers import ROUTER, SERVERS, fill, handed_on, others, tell, to_vip
 from labsetup.practice.checking import PASS, TX, Wrong, equal, expect
 
 NAMES = ["s1", "s2", "s3", "s4"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 
 from labsetup import Program
+from labsetup.lessons.balancers import ROUTER, SERVERS, handed_on, one_flow, tell, to_vip
 from labsetup.packets.craft import frame
-from labsetup.practice.balancers import ROUTER, SERVERS, handed_on, one_flow, tell, to_vip
 from labsetup.practice.checking import PASS, TX, Wrong
 
 PEERS = ["s1", "s2", "s3", "s4"]

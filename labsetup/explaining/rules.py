@@ -15,10 +15,12 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from ...errors import LabError
+from ..errors import LabError
 
 FOLDER = Path(__file__).parent
 
+# What the sentences of an entry that code finds may name: access.py.
+BY_CODE = {"offset", "size", "proved", "end", "before", "helper", "line", "name"}
 PATTERNS = {"pattern", "sign", "line"}
 
 
@@ -161,8 +163,12 @@ def _known(rule: Any) -> set[str]:
     known = set(rule.pattern.groupindex if rule.pattern else ())
     if {"offset", "size", "proved"} <= known:
         known.add("beyond")
+    if {"offset", "size"} <= known:
+        known.add("end")
     if getattr(rule, "sign", None):
         known |= {"line", "name"}
+    if isinstance(rule, Refusal) and not (rule.pattern or rule.of):
+        known |= BY_CODE
     if isinstance(rule, Undeclared):
         known |= {"name", "header"}
     return known

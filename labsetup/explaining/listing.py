@@ -6,12 +6,18 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from ..sources import SOURCES
+from . import SOURCES
 
 # BCC's DEBUG_PREPROCESSOR and DEBUG_SOURCE: it prints the C as it rewrote it, and then each
 # instruction under the line that it comes from.
 TELL_ALL = 0x4 | 0x8
 
+REMARK_OR_TEXT = re.compile(
+    r"""/\*.*?\*/|//(?:\\\n|[^\n])*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL
+)
+FUNCTION = re.compile(
+    r"\b(?!(?:if|for|while|switch)\b)(\w+)\s*\([^;{}()]*(?:\([^()]*\)[^;{}()]*)*\)\s*\{"
+)
 LOOP = re.compile(r"\b(?:for|while)\s*\(|\bdo\s*\{")
 
 
@@ -34,13 +40,19 @@ class Place:
         return f"{self.file and self.file + ', '}{number}«{self.text}»"
 
 
+def bare(source: str) -> str:
+    """C with spaces for its remarks and texts, so that a word in them passes for nothing."""
+    return REMARK_OR_TEXT.sub(lambda found: re.sub(r"\S", " ", found[0]), source)
+
+
 class Listing:
     """Where each instruction comes from, read out of what BCC prints with TELL_ALL.
 
     BCC rewrites C before it compiles it, and everybody after it counts lines of the result.
 
     Attributes:
-        source: the reader's C.
+        code: the reader's C without its remarks.
+        headers: what it includes of the lab's headers, by name.
         before: what was said before the rewritten C: clang's remarks on the original.
         after: what was said behind it: the remarks on the rewritten C, and LLVM's.
     """
@@ -54,9 +66,9 @@ class Listing:
             told: what BCC printed; empty where it is not known, and then there are only the lines
                 that the verifier quotes.
         """
-        self.source = source
-        self._lines = source.splitlines()
-        self._includes = "\n".join(line for line in self._lines if line.startswith("#include"))
+        self.code = bare(source)
+        self._lines, self._bare = source.splitlines(), self.code.splitlines()
+        self.headers, self._function = _headers(source), function
         text, _, self.after = told.partition("#include <bcc/footer.h>")
         self.before, begin, text = text.partition("#if defined(BPF_LICENSE)")
         self._rewritten = (begin + text).splitlines()
@@ -106,7 +118,7 @@ class Listing:
         last = int((named or walked or [-1])[-1])
         around = [one for one in self._loops if last in one]
         if loop or not (named or walked):
-            loops = [n for n, line in enumerate(self._lines, 1) if LOOP.search(line)]
+            loops = [n for n, line in enumerate(self._bare, 1) if LOOP.search(line)]
             if len(loops) == 1:
                 return Place(loops[0], self.text(loops[0]))
             if self._loops:
@@ -119,7 +131,7 @@ class Listing:
         places = [self.place(*self._at[number]) for number in loop if number in self._at]
         own = [place.line for place in places if place.line and not place.file]
         for line in range(min(own, default=0), 0, -1):
-            if LOOP.search(self.text(line)):
+            if line <= len(self._bare) and LOOP.search(self._bare[line - 1]):
                 return Place(line, self.text(line))
         return places[0] if places else None
 
@@ -129,15 +141,71 @@ class Listing:
 
     def only(self, sign: str | re.Pattern[str]) -> Place | None:
         """The line of this sign, a regular expression, or of its group, if there is one such."""
-        starts = [one.start(one.lastindex or 0) for one in re.finditer(sign, self.source)]
-        found = list({self.source.count("\n", 0, start) + 1 for start in starts})
+        starts = [one.start(one.lastindex or 0) for one in re.finditer(sign, self.code, re.M)]
+        found = list({self.code.count("\n", 0, start) + 1 for start in starts})
         return Place(found[0], self.text(found[0])) if len(found) == 1 else None
+
+    def at(self, instruction: int) -> Place | None:
+        """The line that an instruction comes from."""
+        found = self._at.get(instruction)
+        return self.place(*found) if found else None
+
+    def comparing(self, instructions: list[int], sign: str) -> Place | None:
+        """The line of the last of these comparisons with the packet's end, if clang tells it."""
+        *others, here = map(self.at, instructions)
+        here = None if here in others else here
+        whole = (
+            rf"{sign}[^;{{}}]*\bend\b|\b(?:\w+->)?(?:data_)?end\s*{sign}|{sign}[^;{{}}]*data_end"
+        )
+        if here and not here.file and re.search(whole, here.text) and not LOOP.match(here.text):
+            return here
+        return self.only(whole)
+
+    def recursion(self) -> tuple[str, Place] | None:
+        """A function that calls itself, at once or by others, and a line on which it does so."""
+        bodies = {}
+        for head in FUNCTION.finditer(self.code):
+            depth, end = 1, head.end()
+            while depth and end < len(self.code):
+                depth += {"{": 1, "}": -1}.get(self.code[end], 0)
+                end += 1
+            bodies[head[1]] = range(head.end(), end)
+        calls = {
+            name: {
+                other: found.start()
+                for other in bodies
+                for found in re.finditer(rf"\b{other}\s*\(", self.code)
+                if found.start() in body
+            }
+            for name, body in bodies.items()
+        }
+
+        def reached(name: str) -> set[str]:
+            found, waiting = set[str](), [name]
+            while waiting:
+                new = calls.get(waiting.pop(), {}).keys() - found
+                found |= new
+                waiting += new
+            return found
+
+        for name in sorted(reached(self._function) | {self._function}):
+            if name in reached(name):
+                line = self.code.count("\n", 0, min(calls[name].values())) + 1
+                return name, Place(line, self.text(line))
+        return None
+
+    def declared(self, name: str, above: int) -> Place | None:
+        """The last line above another one that declares a variable of this name."""
+        kind = r"(?:struct\s+)?(?!return\b)\w+"
+        sign = re.compile(rf"(?:^|[;{{}}])\s*{kind}\s+{name}\s*(?:[=,].*)?;")
+        found = [n for n, line in enumerate(self._bare[:above], 1) if sign.search(line)]
+        return Place(found[-1], self.text(found[-1])) if found else None
 
     def in_a_loop(self, place: Place | None) -> bool:
         """Whether that line lies in a loop of the reader's C, or may do so."""
         if place is None or not place.line or place.file:
-            return LOOP.search(self.source) is not None
-        above = "\n".join(self._lines[: place.line])
+            return LOOP.search(self.code) is not None
+        above = "\n".join(self._bare[: place.line])
         return any(
             above.count("{", one.end()) > above.count("}", one.end())
             or ";" not in above[one.end() :].partition(")")[2].rstrip(" ;")
@@ -163,7 +231,7 @@ class Listing:
             return None
         text = quoted[-1].strip()
         sources = {"": self._lines}
-        sources |= {name: header.splitlines() for name, header in _headers(self._includes).items()}
+        sources |= {name: header.splitlines() for name, header in self.headers.items()}
         found = [
             Place(number, text, file)
             for file, lines in sources.items()
@@ -178,7 +246,7 @@ def _headers(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     waiting = [text]
     while waiting:
-        for name in re.findall(r'^#include "([\w.]+)"', waiting.pop(), re.MULTILINE):
+        for name in re.findall(r'^\s*#\s*include "([\w.]+)"', waiting.pop(), re.MULTILINE):
             if name not in found and (SOURCES / name).is_file():
                 found[name] = (SOURCES / name).read_text()
                 waiting.append(found[name])

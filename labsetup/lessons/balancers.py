@@ -15,9 +15,9 @@ from ..balancing.hashing import random_flows, seed_of
 from ..network.topologies import VIP, VIP6
 from ..packets.craft import IP, TCP, UDP, Ether, IPv6, frame
 from ..packets.fields import fields_of
+from ..practice.checking import TX, Wrong, expect
 from ..programs.program import Program
 from ..programs.run import Run
-from .checking import TX, Wrong, expect
 
 # As topologies.balanced() has them.
 LB = "02:00:00:00:03:00"

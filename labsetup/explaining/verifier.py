@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from . import access
 from .listing import LOOP, Listing, Place
 from .rules import Refusal, refusals
 
@@ -63,6 +64,8 @@ def _values(found: re.Match[str]) -> dict[str, object]:
     values: dict[str, object] = found.groupdict()
     if {"offset", "size", "proved"} <= values.keys():
         values["beyond"] = int(found["offset"]) + int(found["size"]) - int(found["proved"])
+    if {"offset", "size"} <= values.keys():
+        values["end"] = int(found["offset"]) + int(found["size"])
     return values
 
 
@@ -87,8 +90,6 @@ def explain(listing: Listing, log: str, in_time: bool, warned: bool) -> Told:
     words = str(reason)
     if not words:
         return reason.place, f" with these words: {(last_words(log) or ['none'])[-1]}"
-    if "ntoh" not in listing.source:
-        words = re.sub(r" \(a number of 16 bits.*?\)", "", words)
     if _parses(listing):  # there the packet's end has another name
         words = re.sub(r"(?<!->)data_end", "pkt.end", words)
     return reason.place, f": {words}"
@@ -102,10 +103,13 @@ def reason_of(listing: Listing, log: str, in_time: bool, warned: bool) -> Reason
     if "(0 insns)" in log:
         rule = "nothing-left-as-warned" if warned else "nothing-left"
         return replace(reason.by(rule), place=None)
+    if reason.rule in CALLS and (call := listing.recursion()):
+        return replace(reason.by("recursion", name=call[0]), place=call[1])
     if reason.rule == "cut-off":
         reason = _cut_off(reason, listing, warned)
     elif _parses(listing) and reason.rule == "unknown-place":
         reason = reason.by("behind-parse")
+    reason = _on_the_way(reason, listing, log)
     return (
         _unasked(reason, listing, log)
         or _by_the_source(reason, listing)
@@ -116,7 +120,7 @@ def reason_of(listing: Listing, log: str, in_time: bool, warned: bool) -> Reason
 
 def _parses(listing: Listing) -> bool:
     """Whether parse() takes the packet apart, and the reader's C does so nowhere itself."""
-    return '"parse.h"' in listing.source and "data_end" not in listing.source
+    return "parse.h" in listing.headers and "data_end" not in listing.code
 
 
 def _cut_off(reason: Reason, listing: Listing, warned: bool) -> Reason:
@@ -124,6 +128,34 @@ def _cut_off(reason: Reason, listing: Listing, warned: bool) -> Reason:
     if call := listing.call_to_nowhere():
         return replace(reason, place=call)
     return reason.by("left-out") if warned else reason
+
+
+PACKET = {"too-little-proved", "unknown-place", "not-proved", "packet", "behind-parse"}
+# What is said of a program whose function calls itself; how far clang unrolls that varies.
+CALLS = {"cut-off", "own-function", "too-many-steps", "endless-loop", "endless", "stack-full", ""}
+LENGTHS = {"unknown-size", "zero-length", "beyond-a-variable"}
+
+
+def _on_the_way(reason: Reason, listing: Listing, log: str) -> Reason:
+    """By what the verifier knew on its way there."""
+    if reason.rule in PACKET:
+        rule, values, met = access.told(log)
+        sign = r"[=!]=" if rule == "compared-by-equality" else r"[<>](?!>|<)"
+        place = listing.comparing(met, sign) if met else None
+        if rule == "compared-by-equality" and listing.in_a_loop(reason.place):
+            rule = "compared-by-equality-in-a-loop"
+        line = place or ("a comparison" if rule == "wrong-side" else "it")
+        return reason.by(rule, line=line, **values) if rule else reason
+    if reason.rule == "reworked" and (steps := access.way(log)):
+        register = re.findall(r"(R\d+) bitwise operator", log)[-1]
+        return reason.by("index-by-or") if access.is_of_the_stack(steps, register) else reason
+    if reason.rule in LENGTHS and (helper := access.helper_of(steps := access.way(log))):
+        if helper == "bpf_csum_diff":
+            return reason.by("helper-unknown-length", helper=helper)
+        pointer = re.search(r"stack R(\d+)", log)
+        if not pointer or not access.is_constant(steps, f"R{int(pointer[1]) + 1}"):
+            return reason.by("length-unknown", helper=helper)
+    return reason
 
 
 def _unasked(reason: Reason, listing: Listing, log: str) -> Reason | None:
@@ -134,8 +166,8 @@ def _unasked(reason: Reason, listing: Listing, log: str) -> Reason | None:
     """
     if reason.place and reason.place.file in PARSING and "invalid access to packet" in log:
         return reason.by("unasked-in-parse")
-    if '"parse.h"' in listing.source and reason.rule == "endless-loop":
-        return None if LOOP.search(listing.source) else replace(reason.by("unasked"), place=None)
+    if "parse.h" in listing.headers and reason.rule == "endless-loop":
+        return None if LOOP.search(listing.code) else replace(reason.by("unasked"), place=None)
     return None
 
 
@@ -153,7 +185,7 @@ def _closer(reason: Reason, rule: Refusal, listing: Listing) -> Reason | None:
         return reason.by(rule.name)
     if rule.sign is None:
         return None
-    asked = re.findall(r"if \(!?(\w+)\b", listing.source)
+    asked = re.findall(r"if \(!?(\w+)\b", listing.code)
     for name in dict.fromkeys(asked) if "NAME" in rule.sign.pattern else [""]:
         if place := listing.only(rule.sign.pattern.replace("NAME", name)):
             found = reason.by(rule.name, line=place, name=name)
@@ -164,10 +196,12 @@ def _closer(reason: Reason, rule: Refusal, listing: Listing) -> Reason | None:
 
 def _moved_in_a_loop(reason: Reason, listing: Listing, log: str) -> Reason | None:
     """In a loop clang moves a comparison, or works out a place anew, and the proof is gone."""
-    if reason.rule == "data-end-used" and LOOP.search(listing.source):
+    if reason.rule == "data-end-used" and LOOP.search(listing.code):
         return reason.by("in-a-loop").by("turned-round")
+    if reason.rule == "reworked" and LOOP.search(listing.code):
+        return reason.by("in-a-loop").by("reworked-in-a-loop")
     # Whoever has both, a barrier and a proof, has only proved too little.
-    proved = re.search(r"invalid access .*r=[1-9]\d*\)", log) and "barrier_var" in listing.source
-    if "invalid access to packet" in log and not proved and listing.in_a_loop(reason.place):
+    proved = re.search(r"invalid access .*r=[1-9]\d*\)", log) and "barrier_var" in listing.code
+    if reason.rule in PACKET and not proved and listing.in_a_loop(reason.place):
         return reason.by("in-a-loop")
     return None

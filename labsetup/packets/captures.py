@@ -1,0 +1,196 @@
+"""Packets out of a capture file, as Ethernet frames: scapy reads pcap, pcapng, both compressed.
+
+Link types: https://www.tcpdump.org/linktypes.html
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scapy.error import Scapy_Exception
+from scapy.utils import RawPcapNgReader, RawPcapReader
+
+from ..errors import LabError
+
+ETHERNET = 1
+IP4, IP6 = b"\x08\x00", b"\x86\xdd"  # EtherTypes
+HAS_CHECKSUM = 0x04000000  # the frames end with their check sequence, of so many words of 16 bits:
+WORDS_OF_CHECKSUM = 28  # from this bit on
+LARGEST = 2**18  # bytes of a packet; none is so large, but for a file that is damaged
+SIX = {10, 24, 28, 30}  # AF_INET6 of Linux and the BSDs
+
+
+class Captured(NamedTuple):
+    """A packet of a capture file.
+
+    Attributes:
+        number: from 1, as Wireshark counts.
+        frame: from its Ethernet header on; None where it cannot have one.
+        length: bytes that it had on the wire; more than the frame has if the capture cut it.
+        size: bytes that the file has of it.
+    """
+
+    number: int
+    frame: bytes | None
+    length: int
+    size: int
+
+
+class Link(NamedTuple):
+    """What stands before the IP header in a capture that has no Ethernet headers.
+
+    Attributes:
+        words: the link type.
+        parts: gives EtherType, source address and what follows; None for a packet without them.
+    """
+
+    words: str
+    parts: Callable[[bytes], tuple[bytes, bytes, bytes] | None]
+
+
+def _of_version(packet: bytes) -> tuple[bytes, bytes, bytes] | None:
+    kind = {4: IP4, 6: IP6}.get(packet[0] >> 4) if packet else None
+    return (kind, bytes(6), packet) if kind else None
+
+
+def _of_family(data: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Four bytes before it, an address family in the byte order of whoever captured it."""
+    family = {int.from_bytes(data[:4], "little"), int.from_bytes(data[:4], "big")}
+    if 2 in family or family & SIX:
+        return IP4 if 2 in family else IP6, bytes(6), data[4:]
+    return None
+
+
+def _cooked(data: bytes) -> tuple[bytes, bytes, bytes] | None:
+    kind = data[14:16]
+    return (kind, data[6:12], data[16:]) if kind >= b"\x06\x00" and len(data) >= 16 else None
+
+
+def _cooked_2(data: bytes) -> tuple[bytes, bytes, bytes] | None:
+    kind = data[:2]
+    return (kind, data[12:18], data[20:]) if kind >= b"\x06\x00" and len(data) >= 20 else None
+
+
+LINKS = {
+    **dict.fromkeys((12, 14, 101, 228, 229), Link("raw IP", _of_version)),
+    **dict.fromkeys((0, 108), Link("a loopback interface of BSD or macOS", _of_family)),
+    113: Link("Linux's «any» interface (cooked, SLL)", _cooked),
+    276: Link("Linux's «any» interface (cooked, SLL2)", _cooked_2),
+}
+OTHERS = {105: "802.11", 127: "802.11 with radiotap", 192: "PPI", 9: "PPP", 249: "USB", 220: "USB"}
+
+
+def frames(path: Path, remark: Callable[[str], None]) -> Iterator[Captured]:
+    """Read packets, one after the other, as they come.
+
+    Args:
+        path: of a capture file, or of a pipe.
+        remark: is told in a sentence what was made of packets that are no plain Ethernet.
+
+    Raises:
+        LabError: when the file is no capture, at once; or where it breaks off.
+    """
+    logger = logging.getLogger("scapy.runtime")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # what it warns of is told below, in a sentence
+    try:
+        with _opened(path) as reader:
+            yield from _packets(path, reader, remark)
+    finally:
+        logger.setLevel(level)
+
+
+class _Watched:
+    """A file that remembers whether it had all that was asked of it.
+
+    Attributes:
+        at_end: whether nothing was left when it was asked first.
+        is_short: whether it ever gave less than was asked.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was asked so far."""
+        self._asked, self.at_end, self.is_short = False, False, False
+
+    def read(self, size: int) -> bytes:
+        try:
+            data: bytes = self._file.read(size)
+        except (OSError, EOFError, zlib.error):  # a compressed file that was cut
+            self._asked = self.is_short = True
+            raise
+        if len(data) < size:
+            self.at_end, self.is_short = not self._asked and not data, True
+        self._asked = True
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _opened(path: Path) -> Any:
+    try:
+        reader: Any = RawPcapReader(str(path))
+    except (OSError, EOFError, zlib.error, Scapy_Exception) as error:
+        raise LabError(f"{path} cannot be read as a pcap file: {error}") from None
+    reader.f = _Watched(reader.f)
+    return reader
+
+
+def _packets(path: Path, reader: Any, remark: Callable[[str], None]) -> Iterator[Captured]:
+    number, remarks = 0, set[str]()
+    # Of pcapng a block at a time, which may have no packet.
+    read = reader._read_block if isinstance(reader, RawPcapNgReader) else reader._read_packet
+    while True:
+        reader.f.begin()
+        try:
+            found = read(size=LARGEST)
+        except (OSError, EOFError, zlib.error, Scapy_Exception):
+            if reader.f.at_end:
+                return
+            break
+        if found is None:
+            continue
+        if reader.f.is_short:
+            break
+        number += 1
+        data, about = found
+        frame, words = _as_ethernet(path, data, getattr(about, "linktype", None), reader)
+        if words and words not in remarks:
+            remarks.add(words)
+            remark(words)
+        yield Captured(number, frame, about.wirelen, getattr(about, "caplen", len(data)))
+    raise LabError(
+        f"{path} breaks off after packet {number}: the file was cut, or is still being written; "
+        "copy it again, or go on with what there is"
+    )
+
+
+def _as_ethernet(path: Path, data: bytes, link: int | None, reader: Any) -> tuple[Any, str]:
+    """A packet's frame, and what is to be said of it."""
+    given = reader.linktype if link is None else link
+    kind, extra = given & 0xFFFF, 0
+    if given & HAS_CHECKSUM:
+        extra = 2 * (given >> WORDS_OF_CHECKSUM)
+    if kind == ETHERNET:
+        said = f"{path} has frames with their check sequence: those {extra} bytes were taken off"
+        return (data[:-extra], said) if extra else (data, "")
+    if kind not in LINKS:
+        words = f" ({OTHERS[kind]})" if kind in OTHERS else ""
+        raise LabError(
+            f"{path} has packets of link type {kind}{words}, and XDP runs on Ethernet frames; "
+            "capture on an Ethernet interface, as in tcpdump -i eth0 -w FILE"
+        )
+    said = (
+        f"{path} was captured on {LINKS[kind].words} and has no Ethernet headers: each packet got "
+        "one, with zeros for the addresses that it does not tell"
+    )
+    parts = LINKS[kind].parts(data)
+    return (bytes(6) + parts[1] + parts[0] + parts[2] if parts else None), said

@@ -1,0 +1,67 @@
+"""A plot that moves: read by the clock, drawn when there is time for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from labsetup.errors import LabError
+from labsetup.plots.live import Watch, watch
+from labsetup.plots.plots import Picture
+
+
+def watched(slow: float = 0, blocked: float = 0, seconds: float = 1.5) -> Watch:
+    """Watch a clock, where a drawing takes *slow* seconds and a cell holds the loop up."""
+
+    class Slow(Watch):
+        def picture(self):
+            if slow:
+                time.sleep(slow)
+                return Picture(b"", "")
+            return super().picture()
+
+    async def main() -> Watch:
+        begun = time.monotonic()
+        clock = Slow({"clock": lambda: time.monotonic() - begun}, seconds, 0.1, "seconds")
+        await asyncio.sleep(0)
+        time.sleep(blocked)
+        await clock
+        return clock
+
+    return asyncio.run(main())
+
+
+@pytest.mark.alone
+def test_it_reads_by_the_clock_however_long_a_drawing_takes():
+    clock = watched(slow=0.3)
+    assert len(clock.times) >= 8, "of 16, and two or three drawings of 0.3 s"
+    apart = [v - at for at, v in zip(clock.times, clock.values["clock"], strict=True)]
+    assert max(apart) - min(apart) < 0.1
+    assert 1.5 <= clock.times[-1] < 2.5
+
+
+def test_it_reads_once_more_at_the_end_though_a_cell_held_it_up():
+    clock = watched(blocked=2)
+    assert len(clock.times) >= 2
+    assert clock.times[-1] >= 2
+
+
+def test_it_says_how_many_readings_it_took():
+    clock = watched(seconds=0.5)
+    words = clock.picture()._repr_mimebundle_()["text/plain"]
+    assert words == f"plot: clock over time, {len(clock.times)} readings"
+
+
+def test_what_cannot_be_watched_is_refused_in_words():
+    cases: list[tuple[Any, Any, str]] = [
+        (lambda: 0, {}, "takes a dict"),
+        ({"x": 1}, {}, "give it a lambda"),
+        ({}, {"seconds": 61}, "at most 60 seconds"),
+        ({}, {"every": 0.01}, "every 0.1 s at most"),
+    ]
+    for sources, options, words in cases:
+        with pytest.raises(LabError, match=words):
+            watch(sources, **options)
