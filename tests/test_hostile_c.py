@@ -13,6 +13,7 @@ from support.host import REPO, Host, on_host
 from support.replies import said
 
 from labsetup import ICMP, IP, Ether, Program
+from labsetup.network import jail
 from labsetup.network.session import current
 from labsetup.practice.exercise import find
 from labsetup.practice.judge import judge
@@ -193,6 +194,24 @@ def test_what_ends_clang_ends_it_alone(kind):
     reply = judge(find("1.1"), f"{CRASHES[kind]}\n{find('1.1').solution}", strangers=True)
     assert not reply.ok
     assert "refused" in repr(reply) or "no end after" in repr(reply)
+
+
+def test_much_memory_is_told():
+    with pytest.raises(
+        BuildError, match="wants more than 2 GiB of memory; look for a macro that grows"
+    ):
+        Program("mine", f"{CRASHES['memory without end']}\n{BODY}")
+
+
+def test_where_power_cannot_be_given_up_nothing_is_compiled(monkeypatch):
+    def fails(*_, **__):
+        raise OSError(1, "unshare: Operation not permitted")
+
+    monkeypatch.setattr(jail, "see_only", fails)
+    with pytest.raises(BuildError, match=r"unshare: Operation not permitted; type: labsetup/lab"):
+        Program("mine", BODY)
+    reply = said(judge(find("3.2"), find("3.2").solution, strangers=True))
+    assert "no place without power can be made for an answer" in reply
 
 
 @pytest.mark.parametrize("kind", HARMLESS)

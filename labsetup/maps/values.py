@@ -24,7 +24,7 @@ def type_of(described: str, size: int) -> Any:
         size: bytes of it, as the kernel knows it.  A type that ctypes lays out otherwise (bit
             fields, an array of arrays) is shown as these bytes.
     """
-    from bcc import BPF  # which takes long to load, and a stranger's answer has none of it
+    from bcc import BPF  # which takes long to load; a stranger's answer has none of it
 
     BPF.str2ctype.setdefault("signed char", ctypes.c_byte)
     try:

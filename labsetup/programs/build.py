@@ -11,7 +11,7 @@ from ..explaining.listing import Listing
 from ..explaining.verifier import explain, last_words
 from ..libbpf.reach import LAST, PROBES, REFUSED
 from ..maps import limits
-from .compile import Built, Compilation
+from .compile import MEMORY, Built, Compilation
 from .loaded import Loaded
 
 
@@ -116,6 +116,12 @@ def _given_up(name: str, listing: Listing, found: list[Remark], told: str) -> Bu
     """LLVM ended the process; what it had to tell about the C is all that can be told."""
     if call := undeclared(found):
         return BuildError(f"{name} does not compile{call}", told)
+    if "out of memory" in told or "bad_alloc" in told:
+        return BuildError(
+            f"{name} does not compile: clang wants more than {MEMORY >> 30} GiB of memory; "
+            "look for a macro that grows with each use, and make it smaller",
+            told,
+        )
     warned = [str(one) for one in found if one.kind == "warning"]
     return BuildError(f"{name} does not compile{gave_up(listing, found)}", told, warned)
 

@@ -194,8 +194,14 @@ def _verified(message: Message) -> Verified:
 def _work(parent: Parent, text: str, function: str, kind: int, own: Sequence[str]) -> None:
     """In the child: compile, then load."""
     name_headers()
-    if kind == PROG_TYPE_XDP:  # the lab's own tracepoint is described in a file of the machine's
-        _renounce([Path(one) for one in own])
+    try:
+        if (
+            kind == PROG_TYPE_XDP
+        ):  # the lab's own tracepoint is described in a file of the machine's
+            _renounce([Path(one) for one in own])
+    except (LabError, OSError) as error:
+        parent.tell(json.dumps({"functions": None, "trouble": str(error)}))
+        return
     flags = [f"-I{SOURCES}", *WARNINGS]
     try:
         bpf = _Quiet(text=text.encode(), cflags=flags, debug=TELL_ALL)

@@ -13,7 +13,7 @@ ENDS = {
     "a deep recursion": ("def packets(c): return packets(c)", "RecursionError"),
     "a stack that is full": (
         "import sys\nsys.setrecursionlimit(10**9)\ndef packets(c): return max([c], key=packets)",
-        "it ended the process",
+        "happened",  # before Python 3.12 that ended the process
     ),
     "much memory at once": ("def packets(c): return len('x' * 2**34)", "MemoryError"),
     "memory bit by bit": (
