@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from ..network.lifetime import run_until_end
-from .places import NOTEBOOKS, REPO, give_back, keep_settings, say
+from .places import NOTEBOOKS, REPO, can_keep, give_back, keep_settings, say
 from .sockets import TRANSPORT
 from .verbs import Verbs
 
@@ -47,7 +47,8 @@ def start(arguments: argparse.Namespace) -> int:
     os.chdir(REPO)  # where its terminals open
     with contextlib.suppress(OSError):  # what is typed there is for its reader alone
         NOTEBOOKS.chmod(0o700)
-    if keep_settings():
+    if can_keep():
+        keep_settings()
         _sign_notebooks()
     else:
         say(f"{REPO} is read-only: nothing that you change can be saved; copy it to keep that.")
