@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.host import on_host
 
+from labsetup import LabError
 from labsetup.command import doctor
 from labsetup.command.doctor import Finding, Report
 
@@ -69,7 +70,7 @@ def test_a_checkup_that_breaks_off_never_says_nothing(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], -9, "", "")
     )
-    with pytest.raises(doctor.LabError, match="its status was -9"):
+    with pytest.raises(LabError, match="its status was -9"):
         doctor.checkup()
 
 

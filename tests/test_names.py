@@ -24,9 +24,10 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> InteractiveShell:
 
 @pytest.mark.parametrize("name", ["print", "list", "class", "None", "lambda", "open"])
 def test_a_word_of_pythons_is_refused(shell: InteractiveShell, name: str) -> None:
+    before = shell.user_ns.get(name)
     with pytest.raises(LabError, match=rf"^{name} is a word of Python's own; call .* my_{name}$"):
         c_cell.xdp(name, C.format(name))
-    assert name not in shell.user_ns
+    assert shell.user_ns.get(name) is before
 
 
 @pytest.mark.parametrize("line", ["", "a-b", 'my"', "2nd", "one two"])
