@@ -1,7 +1,7 @@
 """The lab's Jupyter kernel: an IPython kernel whose cells run in a private network.
 
-The ZMQ sockets are bound in a folder of root's before `init_kernel`, and go on working; what starts
-later (the threads that run cells, subshells and widget callbacks) starts inside.
+Its sockets are files in a folder of root's, so all of it is inside, but for those of a server that
+speaks TCP: these are bound on the host's loopback, and go on working.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import os
 from typing import Any
 
+from .command.sockets import TRANSPORT
 from .errors import LabError
 from .network import lifetime, sandbox
 
@@ -27,7 +28,12 @@ def main() -> None:
     from ipykernel.ipkernel import IPythonKernel
     from ipykernel.kernelapp import IPKernelApp
 
-    from .editor.answers import complete, inspect
+    def enter() -> None:
+        nonlocal refusal
+        try:
+            sandbox.enter()
+        except LabError as error:
+            refusal = refusal or str(error)
 
     class Kernel(IPythonKernel):
         async def do_execute(
@@ -42,10 +48,14 @@ def main() -> None:
 
         def do_complete(self, code: str, cursor_pos: int) -> Any:
             """Names to go on with: in C, and in strings that name a thing of the lab."""
+            from .editor.answers import complete
+
             return complete(code, cursor_pos) or super().do_complete(code, cursor_pos)  # type: ignore[no-untyped-call]  # as ipykernel has it
 
         def do_inspect(self, code: str, cursor_pos: int, *args: Any, **kwargs: Any) -> Any:
             """What a name means, in C."""
+            from .editor.answers import inspect
+
             said = inspect(code, cursor_pos)
             return said or super().do_inspect(code, cursor_pos, *args, **kwargs)  # type: ignore[no-untyped-call]  # as ipykernel has it
 
@@ -55,12 +65,13 @@ def main() -> None:
         def init_poller(self) -> None:
             """Nothing to poll: the supervisor dies with the server and takes this along."""
 
+        def init_sockets(self) -> None:
+            if self.transport == TRANSPORT:  # files, which are reached from elsewhere
+                enter()
+            super().init_sockets()  # type: ignore[no-untyped-call]  # as ipykernel has it
+
         def init_kernel(self) -> None:
-            nonlocal refusal
-            try:
-                sandbox.enter()
-            except LabError as error:
-                refusal = refusal or str(error)
+            enter()  # over TCP the server would not find sockets that were made inside
             super().init_kernel()  # type: ignore[no-untyped-call]  # as ipykernel has it
 
     # Its warnings are for whoever set up the kernel, and would come with each notebook.

@@ -42,7 +42,7 @@ def test_start_hands_the_browser_no_token(monkeypatch):
     monkeypatch.setattr(start, "run_until_end", lambda words, *_: ran.append(words))
     monkeypatch.setattr(os, "chdir", lambda path: None)
     monkeypatch.setattr(start, "_sign_notebooks", lambda: None)
-    monkeypatch.setattr(start, "keep_settings", lambda: True)
+    monkeypatch.setattr(start, "keep_settings", lambda: None)
     arguments = argparse.Namespace(theirs=[])
     start.start(arguments)
     (words,) = ran

@@ -42,6 +42,22 @@ def test_a_kernel_sees_no_interface_of_the_host_in_any_of_its_threads(kernel):
     )
 
 
+FORKED = """
+import os
+child = os.fork()
+if child == 0:
+    print("from a child", flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+import time
+time.sleep(0.5)
+"""
+
+
+def test_what_a_forked_child_prints_is_shown(kernel):
+    assert kernel.run(FORKED) == "from a child\n"
+
+
 CALLBACK = """
 import os, ipywidgets
 seen = []

@@ -6,6 +6,7 @@ A check never guesses from a version number where it can try the thing itself.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from ..errors import LabError
 from ..network import sandbox
+from ..network.process import Background
 from ..tools import installation
 from .verbs import Verbs
 
@@ -95,9 +97,9 @@ def _headers() -> str:
     own = Path("/lib/modules", platform.release(), "build")
     if own.exists():
         return f"this kernel's own, in {own}"
-    if HEADERS.exists():
+    if (HEADERS / "include/linux/kconfig.h").exists():  # a link, which may lead nowhere
         return "the distribution's: this kernel has none of its own, and XDP needs only the UAPI"
-    raise _Missing("none for this kernel", "apt-get install linux-headers-generic")
+    raise _Missing("none are there; the lab installs them", "sudo labsetup/lab doctor")
 
 
 def _compile() -> str:
@@ -115,7 +117,7 @@ def _jit() -> str:
     if Program("xdp_pass").size.jited_bytes == 0:
         raise _Missing(
             "BPF is interpreted: all works, the measured times do not compare",
-            "sysctl net.core.bpf_jit_enable=1",
+            "echo 1 > /proc/sys/net/core/bpf_jit_enable",
         )
     return "programs run as machine code"
 
@@ -144,20 +146,29 @@ def _fentry() -> str:
     from ..network.topologies import two_hosts
     from ..programs.program import Program
 
+    if not shutil.which("xdpdump"):
+        raise _Missing("xdpdump is not installed (lesson 04)", installation("xdpdump"))
     net = two_hosts()
-    Program("xdp_pass").attach(net.server.eth0)
     try:
-        with net.server.start("xdpdump -i eth0 --rx-capture entry") as dump:
+        Program("xdp_pass").attach(net.server.eth0)
+        with net.server.start("xdpdump -i eth0 --rx-capture entry") as dump, _told_by(dump):
             dump.wait_for("listening on", timeout=5)
-    except LabError:
-        said = [line for line in dump.output.splitlines() if "error" in line.lower()] or [""]
-        raise _Missing(
-            f"xdpdump cannot watch a program here ({said[-1].removeprefix('ERROR: ')}); lesson 04 "
-            "brings a capture of its own"
-        ) from None
     finally:
         net.close()
     return "xdpdump can watch a program at work"
+
+
+@contextlib.contextmanager
+def _told_by(dump: Background) -> Iterator[None]:
+    """Say in one line what xdpdump said, where it did not begin."""
+    try:
+        yield
+    except LabError:
+        said = [line for line in dump.output.splitlines() if "error" in line.lower()]
+        why = f" ({said[-1].removeprefix('ERROR: ')})" if said else ""
+        raise _Missing(
+            f"xdpdump cannot watch a program here{why}; lesson 04 brings a capture of its own"
+        ) from None
 
 
 def _tool(command: str, lessons: str = "") -> Callable[[], str]:
@@ -215,6 +226,10 @@ _CHECKS: tuple[tuple[str, bool, Callable[[], str]], ...] = (
 )
 
 
+# What lessons run as it is; for the others they have another way, or leave a part out.
+_CELLS_NEED = {"clang", "llvm-objdump", "bpftool", "dnsmasq", "dig"}
+
+
 def examine() -> Iterator[Finding]:
     """Run the checks one after the other; a check that breaks says so and stops no other."""
     for name, needed, look in _CHECKS:
@@ -254,10 +269,11 @@ class Report(list[Finding]):
         if not self.ok:
             return "This machine cannot run the lessons yet; mend the first thing that is MISSING."
         without = [check.name for check in self if not check.ok]
-        if without:
-            names = ", ".join(without)
-            return f"This machine is ready. Some lessons take another way without: {names}."
-        return "This machine is ready for every lesson."
+        cells = ", ".join(name for name in without if name in _CELLS_NEED)
+        rest = ", ".join(name for name in without if name not in _CELLS_NEED)
+        told = [f"A cell of a lesson fails without each of: {cells}."] if cells else []
+        told += [f"Some lessons take another way without: {rest}."] if rest else []
+        return " ".join(["This machine is ready" + ("." if told else " for every lesson."), *told])
 
 
 def checkup() -> Report:
@@ -267,11 +283,26 @@ def checkup() -> Report:
     try:
         return Report(Finding(**fields) for fields in json.loads(ran.stdout)["checks"])
     except json.JSONDecodeError:
-        raise LabError(f"the check-up broke off: {ran.stderr.strip()}") from None
+        said = ran.stderr.strip() or f"it said nothing, and its status was {ran.returncode}"
+        raise LabError(f"the check-up broke off: {said}") from None
 
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Say what this machine can do."""
-    report = Report(examine())
+    with contextlib.redirect_stdout(sys.stderr), _stdout_kept():
+        report = Report(examine())
     print(json.dumps(report.as_dict(), indent=2) if arguments.json else report)
     return 0 if report.ok else 1
+
+
+@contextlib.contextmanager
+def _stdout_kept() -> Iterator[None]:
+    """Libraries print where they like: in the meantime all of it goes to stderr."""
+    sys.stdout.flush()
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(ours, 1)
+        os.close(ours)

@@ -178,6 +178,8 @@ def new_exercise(number: str, name: str, python: bool = False, lessons: Path = F
             text = path.read_text().replace("template_name", name).replace("0.0", number)
             path.write_text(text)
         begun.rename(folder)
+    except OSError as error:
+        raise LabError(f"{folder} cannot be written: {error.strerror}") from None
     finally:
         shutil.rmtree(begun, ignore_errors=True)
     return folder

@@ -38,7 +38,8 @@ def write(path: Path, text: str) -> None:
     except OSError as error:
         raise LabError(f"{path} cannot be written: {error.strerror}") from None
     finally:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
 
 
 def give_back() -> None:
@@ -53,29 +54,33 @@ def give_file_back(os_path: str, **_: object) -> None:
         os.chown(os_path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
-def keep_settings() -> bool:
+_VAR = REPO / ".venv" / "var"
+
+
+def can_keep() -> bool:
+    """Whether settings can be kept in the clone: not in one that is read-only."""
+    try:
+        _VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _VAR.chmod(0o700)
+        tempfile.TemporaryFile(dir=_VAR).close()
+    except OSError:
+        return False
+    return True
+
+
+def keep_settings() -> None:
     """Have Jupyter's settings, history and caches apart from a user's own, for root's eyes alone.
 
-    They are in the clone, and go with it; those of a clone that is read-only go with this process.
-
-    Returns:
-        whether they are kept.
+    They are in the clone, and go with it; where it is read-only they go with this process.
     """
-    var = REPO / ".venv" / "var"
-    try:
-        var.mkdir(mode=0o700, parents=True, exist_ok=True)
-        var.chmod(0o700)
-        tempfile.TemporaryFile(dir=var).close()
-        kept = True
-    except OSError:
-        var, kept = Path(tempfile.gettempdir(), "var"), False
+    var = _VAR if can_keep() else Path(tempfile.gettempdir(), "var")
+    var.mkdir(mode=0o700, exist_ok=True)
     os.environ |= {
         "JUPYTER_CONFIG_DIR": f"{var}/config",
         "JUPYTER_DATA_DIR": f"{var}/data",
         "IPYTHONDIR": f"{var}/ipython",
         "MPLCONFIGDIR": f"{var}/matplotlib",
     }
-    return kept
 
 
 @contextlib.contextmanager

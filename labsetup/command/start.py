@@ -10,7 +10,7 @@ import sys
 
 from ..network.lifetime import run_until_end
 from .copies import MINE, Copies
-from .places import NOTEBOOKS, REPO, give_back, keep_settings, say
+from .places import NOTEBOOKS, REPO, can_keep, give_back, keep_settings, say
 from .sockets import TRANSPORT
 from .verbs import Verbs
 
@@ -29,7 +29,8 @@ def add(verbs: Verbs) -> None:
 
 def start(arguments: argparse.Namespace) -> int:
     """Bring the reader's copy up to date, and run JupyterLab over it until a signal ends it."""
-    saves = keep_settings()
+    if saves := can_keep():
+        keep_settings()
     folder = MINE if saves else NOTEBOOKS
     for sentence in Copies().update() if saves else ():
         say(sentence)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 import shlex
 
 from IPython import get_ipython
@@ -20,12 +22,17 @@ def xdp(line: str, cell: str) -> None:
 
     ``%%xdp NAME --check 2.1`` checks it, too, as the answer to an exercise.
     """
-    name, *options = shlex.split(line) or [""]
+    try:
+        name, *options = shlex.split(line) or [""]
+    except ValueError:  # a quote without its other
+        name, options = "", []
     if not name.isidentifier() or (options and (options[0] != "--check" or len(options) != 2)):
         raise LabError(
             "a cell of C begins with %%xdp NAME, where NAME is what to call it in Python; "
             "--check 2.1 may follow, the number of an exercise"
         )
+    if keyword.iskeyword(name) or hasattr(builtins, name):
+        raise LabError(f"{name} is a word of Python's own; call the program my_{name}")
     taken = get_ipython().user_ns.get(name)
     module = str(getattr(taken, "__module__", ""))  # of some objects it is None
     if module.startswith("labsetup.") and not isinstance(taken, Program):
