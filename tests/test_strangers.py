@@ -35,7 +35,7 @@ def answers(number):
 def replies(number):
     with ThreadPoolExecutor(len(cpus())) as threads:
         texts = [text for text, _ in answers(number).values()]
-        told = threads.map(lambda text: judge(find(number), text, strangers=True), texts)
+        told = threads.map(lambda text: judge(find(number), text, 60, strangers=True), texts)
         return dict(zip(answers(number), told, strict=True))
 
 
