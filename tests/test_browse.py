@@ -10,6 +10,7 @@ import webbrowser
 from pathlib import Path
 
 from labsetup.command import browse, start
+from labsetup.command.copies import Copies
 
 PAGE = "<a href='http://127.0.0.1:8888/lab?token=secret'>on</a>"
 
@@ -41,7 +42,7 @@ def test_start_hands_the_browser_no_token(monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(start, "run_until_end", lambda words, *_: ran.append(words))
     monkeypatch.setattr(os, "chdir", lambda path: None)
-    monkeypatch.setattr(start, "_sign_notebooks", lambda: None)
+    monkeypatch.setattr(Copies, "update", lambda self: [])
     monkeypatch.setattr(start, "keep_settings", lambda: None)
     arguments = argparse.Namespace(theirs=[])
     start.start(arguments)

@@ -63,4 +63,4 @@ def test_there_is_no_other_room():
     with pytest.raises(LabError, match="rooms 1 to"):
         exhibit(99)
     with pytest.raises(LabError, match="without quotation marks"):
-        exhibit("1")  # type: ignore[arg-type]  # the mistake that is answered
+        exhibit("1")

@@ -86,7 +86,7 @@ def test_a_scoreboard_draws_a_bar_a_way() -> None:
     ("act", "sentence"),
     [
         (lambda: Scoreboard([], ["drain"], 5), "takes 1 to 5 ways"),
-        (lambda: Scoreboard("abcdef", ["drain"], 5), "takes 1 to 5 ways"),
+        (lambda: Scoreboard("abcdef", ["drain"], 5), "takes a list such as"),
         (lambda: Scoreboard(["alone"], [], 5), "at least one event"),
         (lambda: filled()["alone", "flap"], "there is no field 'alone', 'flap'"),
         (lambda: filled().row("nobody"), "ways: alone, together; events: drain, crash"),
