@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import struct
+import sys
 import tempfile
 import time
 import warnings
@@ -91,6 +92,8 @@ class Child:
         nothing = os.open(os.devnull, os.O_RDONLY)
         for stream, file in ((0, nothing), (1, self._printed.fileno()), (2, 1)):
             os.dup2(file, stream)
+        # A kernel's own streams would speak to its server, from a process that may not.
+        sys.stdout, sys.stderr = (os.fdopen(n, "w", 1, closefd=False) for n in (1, 2))
         signal.signal(signal.SIGABRT, signal.SIG_DFL)  # no trace of Python's when a library ends it
 
     def has_told(self, seconds: float) -> bool:

@@ -37,7 +37,7 @@ GOOD: dict[str, dict[str, str]] = {
         "interval": "0.25",
         "threshold": "2",
     }
-    | {"port": "80"},
+    | {"port": "80", "send": "b''", "expect": "b''", "panic": "0.5", "routes": "None"},
     "IpvsMaglev": {"net": "many()"},
     "IpvsSource": {"net": "many()"},
     "NftDnat": {"net": "many()"},

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import wait
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
 from ..arguments import amount, checked, whole
@@ -34,6 +34,7 @@ class Event:
         return f"{self.server} is {'back' if self.well else 'out'}"
 
 
+@runtime_checkable
 class Routes(Protocol):
     """Who tells a router its next hops: `Bgp`, or a hand that types."""
 
