@@ -15,6 +15,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from typing import Any
 import pytest
 from support.host import REPO
 from support.kernels import gone_within, processes_of
+
+from labsetup.network import lifetime
 
 OWNER, STRANGER = 4321, 65534
 
@@ -75,7 +78,8 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory() as place:  # not pytest's, which is closed to strangers
+    # Not pytest's folder, which is closed to strangers, nor the lab's, whose name is long.
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
         os.chmod(place, 0o755)
         clone, temporary = Path(place, "clone"), Path(place, "temporary")
         temporary.mkdir(mode=0o777)
@@ -141,8 +145,8 @@ def listening(pids: set[int]) -> list[str]:
 
 
 def test_another_user_reads_nothing(server: Server) -> None:
-    server.ask("PUT", "/api/contents/notebooks/mine.ipynb", notebook_cells("'a secret'"))
-    server.ask("POST", "/api/kernels", {"name": "xdp-lab", "path": "notebooks"})
+    server.ask("PUT", "/api/contents/my-lab/mine.ipynb", notebook_cells("'a secret'"))
+    server.ask("POST", "/api/kernels", {"name": "xdp-lab", "path": "my-lab"})
     deadline = time.monotonic() + 60
     while not list(server.temporary.rglob("*-ipc-*")) and time.monotonic() < deadline:
         time.sleep(0.1)  # polls: the kernel tells nobody that it listens
@@ -152,7 +156,7 @@ def test_another_user_reads_nothing(server: Server) -> None:
     (folder,) = server.temporary.iterdir()
     sockets = list(folder.rglob("*-ipc-*"))
     assert len(sockets) == 5
-    folders = [str(folder), str(server.clone / "notebooks"), str(server.clone / ".venv/var")]
+    folders = [str(folder), str(server.clone / "my-lab"), str(server.clone / ".venv/var")]
     asked = json.dumps([sorted(pids), server.token, folders, list(map(str, sockets))])
     apart = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
     tried = subprocess.check_output(
@@ -166,18 +170,18 @@ def test_another_user_reads_nothing(server: Server) -> None:
     assert len(listening(pids)) == 1, "the server's own port alone"
     for token in ("", "wrong"):
         with pytest.raises(urllib.error.HTTPError, match="403"):
-            server.ask("GET", "/api/contents/notebooks/mine.ipynb", token=token)
+            server.ask("GET", "/api/contents/my-lab/mine.ipynb", token=token)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda one: one.name)
 def test_what_root_made_is_the_owners(server: Server, number: signal.Signals) -> None:
-    path = "/api/contents/notebooks/mine.ipynb"
+    path = "/api/contents/my-lab/mine.ipynb"
     server.ask("PUT", path, notebook_cells("1"))
-    mine = server.clone / "notebooks/mine.ipynb"
+    mine = server.clone / "my-lab/mine.ipynb"
     assert mine.stat().st_uid == OWNER, "at once: its owner may have it open"
     server.ask("POST", f"{path}/checkpoints")
-    server.ask("PUT", "/api/contents/notebooks/folder", {"type": "directory"})
-    server.ask("POST", "/api/kernels", {"name": "xdp-lab", "path": "notebooks"})
+    server.ask("PUT", "/api/contents/my-lab/folder", {"type": "directory"})
+    server.ask("POST", "/api/kernels", {"name": "xdp-lab", "path": "my-lab"})
     time.sleep(3)
     pids = processes_of(server.process.pid)
     server.process.send_signal(number)
@@ -196,3 +200,9 @@ def test_what_root_made_is_the_owners(server: Server, number: signal.Signals) ->
     os.chown(parent, OWNER, OWNER)
     delete = ["setpriv", f"--reuid={OWNER}", "--clear-groups", "rm", "-rf", str(server.clone)]
     subprocess.run(delete, check=True)
+
+
+def test_a_kernels_socket_has_a_name_however_long_the_folders_is() -> None:
+    folder = f"/{'x' * (lifetime.LONGEST - 2)}/xdp-lab-12345678/jupyter"
+    with pytest.raises(FileNotFoundError), socket.socket(socket.AF_UNIX) as unix:
+        unix.connect(f"{folder}/kernel-{uuid.uuid4()}-ipc-1")  # else its name is too long

@@ -150,11 +150,10 @@ def _on_the_way(reason: Reason, listing: Listing, log: str) -> Reason:
         register = re.findall(r"(R\d+) bitwise operator", log)[-1]
         return reason.by("index-by-or") if access.is_of_the_stack(steps, register) else reason
     if reason.rule in LENGTHS and (helper := access.helper_of(steps := access.way(log))):
-        if helper == "bpf_csum_diff":
-            return reason.by("helper-unknown-length", helper=helper)
         pointer = re.search(r"stack R(\d+)", log)
         if not pointer or not access.is_constant(steps, f"R{int(pointer[1]) + 1}"):
-            return reason.by("length-unknown", helper=helper)
+            kind = "helper-unknown-length" if helper == "bpf_csum_diff" else "length-unknown"
+            return reason.by(kind, helper=helper)
     return reason
 
 

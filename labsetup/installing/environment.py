@@ -169,13 +169,12 @@ class Environment:
             fresh.write_text(json.dumps(content, indent=2) + "\n")
             fresh.replace(file)
         editor = self.repo / "labsetup" / "editor"  # C in cells, and what else a browser needs
-        for name, target in (
-            ("kernels/xdp-lab/logo-svg.svg", editor / "logo.svg"),
-            ("labextensions/xdp-lab", editor / "jupyterlab"),
-        ):
-            link = self.folder / "share" / "jupyter" / name
-            link.parent.mkdir(parents=True, exist_ok=True)
-            swap(link, target)
+        logo = self.folder / "share" / "jupyter" / "kernels" / "xdp-lab" / "logo-svg.svg"
+        logo.unlink(missing_ok=True)
+        shutil.copyfile(editor / "logo.svg", logo)  # the server hands out no link
+        extension = self.folder / "share" / "jupyter" / "labextensions" / "xdp-lab"
+        extension.parent.mkdir(parents=True, exist_ok=True)
+        swap(extension, editor / "jupyterlab")
         var = self.repo / ".venv" / "var"
         var.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ["MPLCONFIGDIR"] = str(var / "matplotlib")

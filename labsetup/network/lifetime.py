@@ -36,7 +36,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FROM_TERMINAL = 0x80  # SI_KERNEL: sigaction(2)
 PROGRAM = 2  # its process number in its namespace
 PATIENCE = 1.5  # seconds that a program has to end by itself
-LONGEST = 45  # bytes of a folder's name, so that a kernel's socket in it has a name: unix(7)
+LONGEST = 33  # bytes of a folder's name, so that a kernel's socket in it has a name: unix(7)
 
 Work = Callable[[], None]
 
