@@ -47,7 +47,7 @@ def one_at_a_time(repo: Path) -> Iterator[bool]:
                 told = True
             if time.monotonic() > deadline:
                 raise Broken("lab: another lab has been installing for half an hour; end it first.")
-            time.sleep(0.2)
+            time.sleep(0.2)  # paces the look; what it waits for tells nobody
         yield told
 
 

@@ -128,15 +128,15 @@ def _end(child: int, mark: str) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGTERM)
         while os.waitpid(child, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
-            time.sleep(0.02)
+            time.sleep(0.02)  # paces the look; what it waits for tells nobody
         while time.monotonic() < deadline and _marked(mark):  # dpkg writes down how far it is
-            time.sleep(0.02)
+            time.sleep(0.02)  # paces the look; what it waits for tells nobody
     for _ in range(10):  # one may fork while we look
         for pid in {*_marked(mark), child}:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(child, os.WNOHANG)
-        time.sleep(0.01)
+        time.sleep(0.01)  # paces the look; what it waits for tells nobody
 
 
 def _marked(mark: str) -> set[int]:

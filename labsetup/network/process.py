@@ -42,7 +42,7 @@ def kill_marked(mark: str) -> None:
                 os.kill(pid, signal.SIGKILL)
         # One that is just becoming another program shows no environment at that moment.
         unseen = 0 if pids else unseen + 1
-        time.sleep(0.005)
+        time.sleep(0.005)  # paces the look; what it waits for tells nobody
 
 
 def launch(words: Sequence[str], mark: str) -> subprocess.Popen[str]:
