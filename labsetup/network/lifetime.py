@@ -279,7 +279,7 @@ class _Janitor:
             shutil.rmtree(folder, ignore_errors=True)
             if not folder.exists():
                 break
-            time.sleep(0.05)
+            time.sleep(0.05)  # paces the next try; who is ending tells nobody
         put_away()
 
     def forget(self) -> None:
