@@ -26,7 +26,7 @@ def lab(*arguments):
 def test_without_a_verb_it_says_what_there_is():
     said = lab()
     assert said.returncode == 0
-    for verb in ("start", "test", "run", "shell", "packet", "check", "doctor"):
+    for verb in ("start", "test", "run", "shell", "packet", "check", "site", "doctor"):
         assert re.search(rf"^  {verb}\b", said.stdout, re.MULTILINE)
         helped = lab(verb, "--help")
         assert helped.returncode == 0
@@ -188,9 +188,12 @@ def test_shell():
         kernel.close()
 
 
-def test_one_list_of_pinned_dependencies():
-    lines = (REPO / "labsetup" / "requirements.txt").read_text().splitlines()
+def test_pinned_dependencies():
+    lists = ("requirements.txt", "requirements-site.txt")
+    lines = [one for name in lists for one in (REPO / "labsetup" / name).read_text().splitlines()]
     for line in lines:
         assert re.fullmatch(r"(#.*|[a-z0-9_.-]+==[\w.]+)?", line), line
-    assert not any(line.startswith("bcc==") for line in lines)
+    pinned = [line.partition("==")[0] for line in lines if line and not line.startswith("#")]
+    assert len(pinned) == len(set(pinned))
+    assert "bcc" not in pinned
     assert "- pip: [-r labsetup/requirements.txt]" in (REPO / "environment.yml").read_text()

@@ -6,15 +6,15 @@ import os
 import sys
 
 from ..errors import LabError
-from . import authoring, doctor, marking, notebooks, packet, shell, start, testing
+from . import authoring, doctor, marking, notebooks, packet, shell, site, start, testing
 from .places import say
 from .verbs import Verbs
 
-VERBS = (start, testing, notebooks, shell, packet, marking, doctor, authoring)
+VERBS = (start, testing, notebooks, shell, packet, marking, doctor, authoring, site)
 
 
 # They touch neither the network nor the kernel.
-UNPRIVILEGED = {"doctor", "new", "sync", "restore"}
+UNPRIVILEGED = {"doctor", "new", "sync", "restore", "site"}
 
 
 def main() -> int:
