@@ -36,6 +36,7 @@ ROOMS = [
     "rivals",
     "practice",
     "lessons",
+    "pages",
     "command",
     "pictures",
     "editor",
