@@ -221,7 +221,9 @@ def test_entries_lead_to_each_other_and_to_lessons(pages):
 def test_the_first_page_is_the_map(pages):
     rows = parsed(pages / "index.html").select("tbody tr")
     assert [str(row.find("a")["href"]) for row in rows] == [f"{one}.html" for one in LESSONS]  # type: ignore[index]
-    assert "How many pings came in?" in rows[3].get_text() and "25" in rows[3].get_text()
+    number, lesson, *minutes = (cell.get_text() for cell in rows[3].select("td"))
+    assert number == "03" and "How many pings came in?" in lesson
+    assert "You can keep state in maps" in lesson and minutes == ["25", "60"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -11,8 +11,8 @@ from typing import Any
 from ..errors import LabError
 
 _FIRST_OF_THE_REST = "\n## The command\n"  # what stands above it in the README is the first page
-_ROW = re.compile(r"^\| (\d\d) \| \[(.+?)\]\(notebooks/(.+?)\) \| (.+?) \|$", re.MULTILINE)
-_QUESTION = re.compile(r"^\*(.+)\* · (\d+) minutes", re.MULTILINE)
+_ROW = re.compile(r"^\| (\d\d) \| \[(.+?)\]\(notebooks/(.+?)\) \| (.+?) \| (\d+ \| \d+) \|$", re.M)
+_QUESTION = re.compile(r"^\*(.+)\* · \d+ minutes", re.M)
 
 
 def lay_out(repository: Path, folder: Path) -> None:
@@ -33,7 +33,7 @@ def lay_out(repository: Path, folder: Path) -> None:
         r"Lesson (\d\d)\.$",
         lambda found: f"[{found[0][:-1]}]({lessons.get(found[1], found[1])}).",
         (repository / "notebooks" / "glossary.md").read_text(),
-        flags=re.MULTILINE,
+        flags=re.M,
     )
     (folder / "notebooks" / "glossary.md").write_text(glossary)
     shutil.copy(repository / "LICENSE", folder)
@@ -51,21 +51,20 @@ def lay_out(repository: Path, folder: Path) -> None:
 
 
 def _map(front: str, first_cells: dict[str, str]) -> str:
-    """The README's table of the lessons, with the question and the minutes of each."""
+    """The README's table of the lessons, with the question of each."""
 
     def row(found: re.Match[str]) -> str:
-        number, title, name, able = found.groups()
+        number, title, name, able, minutes = found.groups()
         asked = _QUESTION.search(first_cells.pop(name, ""))
         if not asked:
             raise LabError(
                 f"the README's table names {name}, and no notebook of that name begins with its "
-                "question and its minutes; mend one of them"
+                "question; mend one of them"
             )
-        question, minutes = asked.groups()
-        lesson = f"**[{title}](notebooks/{name})**<br>*{question}*<br>You can {able}."
+        lesson = f"**[{title}](notebooks/{name})**<br>*{asked[1]}*<br>You can {able}."
         return f"| {number} | {lesson} | {minutes} |"
 
-    drawn = _ROW.sub(row, front.replace("| | notebook | you can |", "| | lesson | minutes |"))
+    drawn = _ROW.sub(row, front.replace("| notebook | you can |", "| lesson |").replace("|---|", "|", 1))
     if first_cells:
         raise LabError(f"the README's table does not name {', '.join(first_cells)}; add a row")
     return drawn
