@@ -64,7 +64,9 @@ def _map(front: str, first_cells: dict[str, str]) -> str:
         lesson = f"**[{title}](notebooks/{name})**<br>*{asked[1]}*<br>You can {able}."
         return f"| {number} | {lesson} | {minutes} |"
 
-    drawn = _ROW.sub(row, front.replace("| notebook | you can |", "| lesson |").replace("|---|", "|", 1))
+    drawn = _ROW.sub(
+        row, front.replace("| notebook | you can |", "| lesson |").replace("|---|", "|", 1)
+    )
     if first_cells:
         raise LabError(f"the README's table does not name {', '.join(first_cells)}; add a row")
     return drawn
