@@ -24,7 +24,6 @@ FIVE_TUPLE = np.dtype(
 )
 MOST_FLOWS, MOST_ROWS, MOST_POINTS = 20_000_000, 2**24, 100_000
 MAPPED = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)  # an IPv4 address as an IPv6 one
-_PIECE = 16_384  # hashes at a time: their scores stay in the processor's cache
 
 
 @checked
@@ -205,19 +204,16 @@ def _winners(
     hashes: Hashes, servers: Sequence[str], weights: Sequence[float] | None = None
 ) -> NDArray[np.intp]:
     """The place of each hash's highest score in *servers*."""
+    best = (
+        np.full(len(hashes), -np.inf) if weights is not None else np.zeros(len(hashes), np.uint64)
+    )
     winner = np.zeros(len(hashes), np.intp)
-    seeds = [seed_of(server) for server in servers]
-    none_yet = np.uint64(0) if weights is None else -np.inf
-    for start in range(0, len(hashes), _PIECE):
-        piece, own = hashes[start : start + _PIECE], winner[start : start + _PIECE]
-        best = np.full(len(piece), none_yet)
-        for place, seed in enumerate(seeds):
-            score = mixed(piece ^ seed)
-            if weights is not None:
-                score = weights[place] / -np.log((score >> np.uint64(11)) * 2.0**-53 + 2.0**-54)
-            better = score > best
-            np.copyto(best, score, where=better)
-            own[better] = place
+    for place, server in enumerate(servers):
+        score = mixed(hashes ^ seed_of(server))
+        if weights is not None:
+            score = weights[place] / -np.log((score >> np.uint64(11)) * 2.0**-53 + 2.0**-54)
+        better = score > best
+        best, winner = np.where(better, score, best), np.where(better, place, winner)
     return winner
 
 
