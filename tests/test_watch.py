@@ -97,4 +97,4 @@ def test_a_source_that_fails_ends_the_plot_in_words() -> None:
 
 def test_what_is_no_number_is_refused_at_once() -> None:
     with pytest.raises(LabError, match="the function for name gave 'lb', which is no number"):
-        watch({"name": lambda: "lb"})  # type: ignore[dict-item]
+        watch({"name": lambda: "lb"})  # type: ignore[dict-item, return-value]
