@@ -113,7 +113,9 @@ def test_a_plot_that_is_too_wide_scrolls_by_itself(lab, width):
     cell = show(lab, 'display(plot(lambda axes: axes.bar(["a"], [1]), "one"))' + SLIDERS)
     cell.locator("svg[role='img']").wait_for()
     for picture in (cell.locator("img"), cell.locator("svg[role='img']")):
-        assert picture.bounding_box()["width"] >= 590  # readable still
+        assert picture.bounding_box()["width"] >= 540  # readable still
+        scrolls = picture.evaluate("one => one.parentNode.scrollWidth - one.parentNode.clientWidth")
+        assert (scrolls > 1) == (width == 683)
     outside = lab.page.evaluate(
         """() => {
             const cell = document.querySelector('.jp-Cell.jp-mod-active');

@@ -15,8 +15,9 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..arguments import checked, whole
+from .style import SERIES
 
-WIDTH, HEIGHT = 700, 300  # of a plot, in pixels
+WIDTH, HEIGHT = 640, 290  # of a plot, in pixels: it fits beside the files in a window of 1,024
 MOST_PANELS = 4
 MOST_TICKS = 5  # of an axis: half of the time to draw is theirs
 
@@ -36,6 +37,7 @@ STYLE: dict[Any, Any] = {
     **dict.fromkeys(("xtick.labelcolor", "ytick.labelcolor"), INK),
     **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color", "grid.color"), LINE),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+    "axes.prop_cycle": f"cycler('color', {SERIES})",
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.alpha": 0.35,
