@@ -14,7 +14,7 @@ from typing import Any
 
 from ..arguments import checked, shown
 from ..errors import LabError
-from .plots import Picture, laid_out_like
+from .plots import Picture, inside
 from .readings import Readings, figures
 
 # The names that drawings have for a page's colours, and JupyterLab's.
@@ -205,7 +205,7 @@ def explore(picture: Callable[..., Picture], **choices: tuple[int, int] | Sequen
 
     def redraw(_: object) -> None:
         try:
-            with laid_out_like(first):
+            with inside(first.frame):
                 view.value = inline(drawn())
         except Exception as error:  # it is not a cell's: nobody else would show it
             view.value = f"no picture, since {html.escape(f'{type(error).__name__}: {error}')}"

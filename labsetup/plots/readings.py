@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import LabError
-from .plots import HEIGHT, WIDTH, Picture, laid_out_like, plot
+from .plots import HEIGHT, WIDTH, Frame, Picture, inside, plot
 from .style import SERIES
 
 OFTEN = 0.25  # seconds from one drawing to the next
@@ -60,6 +60,7 @@ class Readings:
         self.values: dict[str, list[float]] = {name: [] for name in sources}
         self.error = ""
         self._low, self._top, self._end = 0.0, up_to or 0.0, min(seconds, FIRST_SECONDS)
+        self._place = self.empty()
         self._stopped, self._over = threading.Event(), threading.Event()
         self._threads = [
             threading.Thread(target=work, name=name, daemon=True)
@@ -138,7 +139,7 @@ class Readings:
         picture = Picture("", f"{', '.join(self.values)} over time", height)
         wide, high = WIDTH - left - RIGHT, height - BELOW - ABOVE
         place = (left / WIDTH, BELOW / height, wide / WIDTH, high / height)
-        picture.places = [place]
+        picture.frame = Frame([place])
         return picture
 
     def picture(self) -> Picture:
@@ -150,9 +151,8 @@ class Readings:
             for name, own in ((name, values[:number]) for name, values in self.values.items())
         ]
         words = f"{', '.join(self.values)} over time, {self.taken}: {'; '.join(told)}"
-        frame = self.empty()
-        with laid_out_like(frame):
-            return plot(lambda axes: self.draw(axes, number), words, height=frame.height)
+        with inside(self._place.frame):
+            return plot(lambda axes: self.draw(axes, number), words, height=self._place.height)
 
     def draw(self, axes: Any, number: int) -> None:
         """A row for each value, the first on top; one alone has the axis to itself."""
