@@ -6,6 +6,7 @@ import statistics
 import time
 
 import pytest
+from support.kernels import Kernel
 
 from labsetup.editor.clang import meanings, words_at
 from labsetup.editor.offers import complete, describe
@@ -149,3 +150,15 @@ def test_it_is_quick():
         assert offered("ctx->")
         taken.append(time.perf_counter() - begun)
     assert statistics.median(taken) < 0.1
+
+
+def test_a_kernel_offers_what_a_thing_has():
+    kernel = Kernel()
+    try:
+        kernel.run("from labsetup import *\nnet = two_hosts()\ncounter = Program('icmp_count')")
+        hosts = kernel.completed("net.")
+        assert {"client", "server"} <= hosts.keys() and "<unknown>" not in hosts.values()
+        assert list(kernel.completed("counter['")) == ["icmp_packets"]
+        assert "icmp_count" in kernel.completed("Program('")
+    finally:
+        kernel.close()
