@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import statistics
-import time
 
 import pytest
 from support.kernels import Kernel
@@ -141,14 +141,17 @@ def test_each_word_that_is_explained_is_offered():
     assert not set(meanings()) - known
 
 
-@pytest.mark.alone
 def test_it_is_quick():
-    """Half of what a reader may wait for, who sees the names 150 ms after the key."""
+    """Half of what a reader may wait for, who sees the names 150 ms after the key.
+
+    In seconds of a CPU, of which others leave less or more.
+    """
     taken = []
     for _ in range(9):
-        begun = time.perf_counter()
+        begun = os.times()
         assert offered("ctx->")
-        taken.append(time.perf_counter() - begun)
+        ended = os.times()
+        taken.append(sum(ended[:4]) - sum(begun[:4]))
     assert statistics.median(taken) < 0.1
 
 
