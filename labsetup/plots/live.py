@@ -36,7 +36,7 @@ def inline(picture: Picture) -> str:
     """A picture as part of the page, which keeps its place when it changes."""
     wide, high = f"{picture.width:g}", f"{picture.height:g}"
     return (
-        f'<div style="overflow-x:auto;{_COLOURS}">'
+        f'<div tabindex="0" style="overflow-x:auto;{_COLOURS}">'
         f'<svg role="img" aria-label="{html.escape(repr(picture))}" width="{wide}" height="{high}" '
         f'viewBox="0 0 {wide} {high}" style="display:block;max-width:100%;height:auto;'
         f'min-width:{_LEAST * picture.width:.0f}px;font-family:system-ui,sans-serif">'
@@ -100,8 +100,8 @@ class Watch:
         self._view = ipywidgets.HTML()
         self._view.value = self._with_caption(self._readings.empty())
         words = f"{', '.join(sources)}: a plot that moves while other cells run"
-        self._readings.begin()
         live(self._view, {"text/plain": words})
+        self._readings.begin()
 
     def _show(self, picture: Picture) -> None:
         self._view.value = self._with_caption(picture)

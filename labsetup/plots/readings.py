@@ -68,7 +68,11 @@ class Readings:
         ]
 
     def begin(self) -> None:
-        """Take the first reading, and let the others follow."""
+        """Take the first reading, and let the others follow.
+
+        A first plot loads matplotlib, beside which no thread reads: that comes before the clock.
+        """
+        plot(lambda axes: None, "nothing yet")
         self._start = time.monotonic()
         self._read()
         for thread in self._threads:
