@@ -25,6 +25,7 @@ ROOMS = [
     "libbpf",
     "explaining",
     "network",
+    "terminals",
     "packets",
     "maps",
     "programs",
