@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from ..errors import LabError
 from ..network.lifetime import run_until_end
@@ -52,10 +53,11 @@ def shell(arguments: argparse.Namespace) -> int:
         return stay_with(lambda: _again(chosen), host, chosen)
     mark = f"shell-{os.getpid()}-{time.monotonic_ns()}"
     before, enter = chosen.entrance(host)
+    environment = {MARK: mark, **surroundings(chosen)}
 
     def begin() -> None:
         enter()
-        os.environ.update({MARK: mark, **surroundings(chosen.name)})
+        os.environ.update(environment)
 
     run_until_end(
         command or BASH,
@@ -67,20 +69,24 @@ def shell(arguments: argparse.Namespace) -> int:
     )
 
 
-def _from_inside(here: Running, arguments: argparse.Namespace) -> None:
+def _from_inside(here: Running, arguments: argparse.Namespace) -> NoReturn:
     """From a terminal that is in a network already: to one of its hosts, and nowhere else.
 
     Raises:
-        LabError: from there no other notebook can be seen.
+        LabError: from there no other notebook can be seen, and this one it is in already.
     """
     if arguments.notebook and not here.name.startswith(arguments.notebook):
         raise LabError(
             f"this terminal is in the network of {here.name}, and sees no other; "
             "type exit first, or open another terminal"
         )
-    if not arguments.theirs:
-        say(f"You are on {arguments.host}; exit goes back.")
-    go_to(arguments.host, arguments.theirs)
+    if not (arguments.host or arguments.theirs):
+        hosts = here.hosts()
+        raise LabError(
+            f"this terminal is in the network of {here.name} already; its hosts: "
+            f"{', '.join(hosts) or 'none yet; run the cell that makes the network'}"
+        )
+    go_to(here, arguments.host, arguments.theirs)
 
 
 def _again(chosen: Running) -> Running | None:

@@ -47,10 +47,10 @@ def main() -> int:
         print(file=sys.stderr)
         say(
             "you are root on this machine, outside of any network; "
-            "«labsetup/lab shell» goes into a notebook's"
+            "«lab shell» goes into a notebook's"
         )
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.environ.update(surroundings(""))
+        os.environ.update(surroundings(None))
         os.execvp(BASH[0], BASH)
 
 

@@ -13,7 +13,7 @@ _lab_look() {
 	if [ -n "$at" ]; then
 		export XDP_LAB_HOST=$at
 		PS1="$XDP_LAB_NAME:$at# "
-	elif [ /proc/self/ns/net -ef /proc/2/ns/net ]; then
+	elif [ "$(stat -Lc %i /proc/self/ns/net)" = "$XDP_LAB_AROUND" ]; then
 		PS1="$XDP_LAB_NAME# "
 	elif [ -n "$XDP_LAB_HOST" ] && [ -e "/proc/2/root/run/netns/$XDP_LAB_HOST" ]; then
 		stty sane # a line that was being typed has left it otherwise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,25 @@ class Running:
             return _begun(self.pid) == self.begun
         return False
 
+    def around(self) -> Path:
+        """The network around its hosts.
+
+        A thread that runs a cell may be on a host, or may just be making one; most are not.
+
+        Raises:
+            LabError: if it has just ended.
+        """
+        found = Counter[int]()
+        places = {}
+        for thread in Path(f"/proc/{self.pid}/task").glob("*/ns/net"):
+            with contextlib.suppress(OSError):  # threads end while we look
+                number = thread.stat().st_ino
+                found[number] += 1
+                places[number] = thread
+        if not found:
+            raise LabError(f"{self.name} has just ended; open it again")
+        return places[found.most_common(1)[0][0]]
+
     @property
     def _networks(self) -> Path:
         return self._root("run/netns")
@@ -78,7 +98,7 @@ class Running:
             LabError: if it has just ended.
         """
         ours = Path(f"/proc/{self.pid}/ns")
-        network = self._networks / host if host else ours / "net"
+        network = self._networks / host if host else self.around()
         here = os.getcwd()
         try:
             where = (ours / "pid", ours / "mnt", self._root(""), network)
@@ -119,8 +139,8 @@ def running(server: int | None = None) -> list[Running]:
                 continue
             name = Path(variables.get("JPY_SESSION_NAME", "a notebook without a name")).stem
             parent = int(variables.get("JPY_PARENT_PID", 0))
-            if server in (None, parent):
-                pid = int(status.parent.name)
+            pid = int(status.parent.name)
+            if server in (None, parent) and _has_entered(pid):
                 found.append(Running(pid, name, parent, _begun(pid)))
     return sorted(found, key=lambda one: (one.begun, one.pid), reverse=True)
 
@@ -142,6 +162,12 @@ def _is_ours(python: Path, variables: Mapping[str, str]) -> bool:
     return not paths or str(REPO) in paths.split(":")
 
 
+def _has_entered(pid: int) -> bool:
+    """Whether a kernel that has just been started is in its sandbox yet, and not on the host."""
+    run = Path(f"/proc/{pid}/root/run")
+    return run.stat().st_dev != (run / "netns").stat().st_dev  # its own is a mount of its own
+
+
 def _variables(process: Path) -> dict[str, str]:
     """A process's environment as it was when it was started: proc(5)."""
     items = os.fsdecode((process / "environ").read_bytes()).split("\0")
@@ -149,5 +175,6 @@ def _variables(process: Path) -> dict[str, str]:
 
 
 def _begun(pid: int) -> int:
-    """Field 22 of proc(5)'s stat; the name before it may have any character."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    """Field 22 of proc(5)'s stat, or 0 when it has ended; the name may have any character."""
+    state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return 0 if state in "XZ" else int(fields[18])

@@ -22,11 +22,12 @@ from ..errors import LabError
 from ..network.lifetime import run_until_end
 from ..network.process import MARK, kill_marked
 from ..network.sandbox import NETNS
-from .running import Running
+from .running import REPO, Running
 
 BASH = ["bash", "--norc", "--noprofile"]
 PROMPT = Path(__file__).with_name("prompt.bash")
 LOOK = 0.5  # seconds from a look at the network to the next
+ENDING = 1.0  # seconds that a notebook's process may take to end after a shell in it was killed
 TERMINAL = 0
 
 WAITING = "waiting for a network: run the cell that makes it (Ctrl-C: wait no longer)"
@@ -40,16 +41,20 @@ def say(text: str) -> None:
         print(f"lab: {text}", file=sys.stderr, flush=True)
 
 
-def surroundings(name: str) -> dict[str, str]:
+def surroundings(inside: Running | None) -> dict[str, str]:
     """What bash is given: where it is, for its prompt.
 
     Args:
-        name: of the notebook; empty outside of all.
+        inside: the notebook; None outside of all.
     """
     kept = os.environ.get("JUPYTER_DATA_DIR")
     history = {"HISTFILE": f"{kept}/bash_history"} if kept else {}
     prompt = f". {shlex.quote(str(PROMPT))}"
-    return {"XDP_LAB_NAME": name, "XDP_LAB_HOST": "", "PROMPT_COMMAND": prompt, **history}
+    path = f"{os.environ['PATH']}:{REPO / 'labsetup'}"  # so that «lab shell client» does, anywhere
+    place = {"XDP_LAB_NAME": inside.name if inside else "", "XDP_LAB_HOST": "", "PATH": path}
+    if inside:
+        place["XDP_LAB_AROUND"] = str(inside.around().stat().st_ino)
+    return {**place, "PROMPT_COMMAND": prompt, **history}
 
 
 def stay_with(
@@ -83,7 +88,7 @@ def stay_with(
             say(f"you are in the network of {now.name}; {_hosts(now)}")
         with _taking_back(settings):
             status = _stay(now, host, find)
-        if status is not None and now.is_there:
+        if status is not None and not _has_gone(now, status):
             return status
         if status is not None:
             print(file=sys.stderr)
@@ -91,12 +96,20 @@ def stay_with(
         now = None
 
 
+def _has_gone(inside: Running, status: int) -> bool:
+    """Whether a notebook has ended, and its shell with it; which of them first, nobody knows."""
+    end = time.monotonic() + (ENDING if status == 128 + signal.SIGKILL else 0)
+    while inside.is_there and time.monotonic() < end:
+        time.sleep(0.02)  # paces the look; who is ending tells nobody
+    return not inside.is_there
+
+
 def _hosts(inside: Running) -> str:
     """What can be typed now."""
     hosts = inside.hosts() if inside.is_there else []
     if not hosts:
         return "it has no hosts yet"
-    return f"hosts: {', '.join(hosts)}; «labsetup/lab shell {hosts[0]}» goes to one"
+    return f"hosts: {', '.join(hosts)}; «lab shell {hosts[0]}» goes to one"
 
 
 def _wait(find: Find, host: str | None, waiting: str) -> Running:
@@ -165,10 +178,11 @@ def _be_inside(inside: Running, host: str | None) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         mark = f"shell-{os.getpid()}-{time.monotonic_ns()}"
         before, enter = inside.entrance(host)
+        environment = {MARK: mark, **surroundings(inside)}
 
         def begin() -> None:
             enter()
-            os.environ.update({MARK: mark, **surroundings(inside.name)})
+            os.environ.update(environment)
 
         run_until_end(
             BASH, signal.SIGHUP, begin, lambda: kill_marked(mark), before, own_terminal=True
@@ -200,25 +214,24 @@ def _tell_of_new(inside: Running) -> None:
     front = _foreground()
     if not front:
         return
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, LabError):
         place = os.stat(f"/proc/{front}/ns/net").st_ino
-        kept = {os.stat(f"/proc/{inside.pid}/ns/net").st_ino, *dict(inside.network()).values()}
+        kept = {inside.around().stat().st_ino, *dict(inside.network()).values()}
         if Path(f"/proc/{front}/comm").read_text() != "bash\n" and place not in kept:
             print(file=sys.stderr)
             say(f"the network of {inside.name} was made anew; this command is in the old one")
         os.killpg(front, signal.SIGWINCH)  # ignored where nobody waits for it: signal(7)
 
 
-def go_to(host: str | None, command: list[str]) -> None:
+def go_to(here: Running, host: str | None, command: list[str]) -> NoReturn:
     """From inside of a network: become a shell, or a command, on one of its hosts.
 
     Raises:
         LabError: when there is no such host.
     """
-    hosts = Path(f"/proc/2/root{NETNS}")
-    if host and not (hosts / host).exists():
-        has = ", ".join(sorted(one.name for one in hosts.iterdir())) or "none yet"
-        raise LabError(f"there is no host {host} here; its hosts: {has}")
-    net = hosts / host if host else "/proc/2/ns/net"
+    if host and host not in here.hosts():
+        has = ", ".join(here.hosts()) or "none yet; run the cell that makes the network"
+        raise LabError(f"{here.name} has no host {host}; its hosts: {has}")
+    net = f"/proc/{here.pid}/root{NETNS}/{host}" if host else here.around()
     words = ["nsenter", f"--net={net}", "--", *(command or BASH)]
     os.execvp(words[0], words)

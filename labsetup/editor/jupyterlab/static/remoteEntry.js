@@ -6,6 +6,7 @@
  * is a container with init() and get().
  */
 (window._JUPYTERLAB ??= {})["xdp-lab"] = (() => {
+  const beside = document.currentScript.src;
   let modules; // those that JupyterLab shares: name -> version -> {get}
 
   const shared = async (name) => (await Object.values(modules[name])[0].get())();
@@ -101,6 +102,8 @@
   const STYLE = `
     img[src^="data:image/svg"] { color-scheme: light; }
     body[data-jp-theme-light="false"] img[src^="data:image/svg"] { color-scheme: dark; }
+    /* Lines of prose that one can follow; tables, code and pictures may be wider. */
+    .jp-RenderedMarkdown > :is(p, ul, ol, blockquote, h1, h2, h3, h4, h5, h6) { max-width: 80ch; }
     .xdp-lab-buttons { display: flex; gap: 8px; padding: 4px 0 0 calc(var(--jp-cell-prompt-width) + 12px); }
   `;
 
@@ -220,7 +223,8 @@
       modules = scope;
     },
     get: async () => {
-      const found = await plugin();
+      const page = import(new URL("course.js", beside)).then((course) => course.plugin(shared));
+      const found = await Promise.all([plugin(), page]);
       return () => ({ __esModule: true, default: found });
     },
   };
