@@ -57,7 +57,7 @@ def _say_where(app: Any) -> None:
     if here and not app.open_browser:
         forward = f"{app.port}:127.0.0.1:{app.port}"
         say(
-            f"On a machine without a screen, type  ssh -L {forward} {socket.gethostname()}  on your "
-            "own, and open the address there."
+            f"On a machine without a screen, type on your own:  ssh -L {forward} "
+            f"{socket.gethostname()}  and open the address there."
         )
     say("Ctrl-C ends it, with all notebooks.")
