@@ -47,11 +47,14 @@ def _load_jupyter_server_extension(app: Any) -> None:
     app.web_app.add_handlers(".*$", [(path, CourseHandler, {"folder": folder})])
     if app.identity_provider.token_generated and not app.sock:
         app.identity_provider.token_generated = False  # at that it prints addresses in its own way
-        app.io_loop.add_callback(_say_where, app)
+        app.web_app.settings["xdp_lab_says_where"] = True
 
 
-def _say_where(app: Any) -> None:
-    app.identity_provider.token_generated = True
+async def _start_jupyter_server_extension(app: Any) -> None:
+    """Say where it is, now that it has its port."""
+    if not app.web_app.settings.get("xdp_lab_says_where"):
+        return
+    app.identity_provider.token_generated = True  # or its address comes without the token
     here = app.ip in ("localhost", "127.0.0.1")
     say(f"The lab is at  {app.local_url if here else app.connect_url}")
     if here and not app.open_browser:
