@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .apt import apt, candidate
-from .steps import Broken, run, works
+from .steps import KERNEL, Broken, run, works
 
 BCC = Path("/usr/lib/python3/dist-packages/bcc")
 
@@ -107,7 +107,7 @@ class Environment:
         Debian splits them in two packages and BCC wants one folder: links to both, the particular
         ones over the common ones.  Nothing is written into /lib/modules.
         """
-        if Path("/lib/modules", os.uname().release, "build").exists():
+        if Path("/lib/modules", KERNEL, "build").exists():
             return
         trees = sorted(Path("/usr/src").glob("linux-headers-*/include/generated/autoconf.h"))
         if not trees:
