@@ -168,8 +168,8 @@ class Machine:
                             return installed
             raise RuntimeError("labsetup/lab start gave no page")
         finally:
-            lab.terminate()  # unshare(1) takes all that it forked along
-            lab.wait(30)
+            lab.kill()  # unshare(1) takes all that it forked along, and heeds no other signal
+            lab.wait()
 
     def _start(self, *words: str | Path, out: int | IO[str] | None = None) -> subprocess.Popen[str]:
         errors = subprocess.STDOUT if out == subprocess.PIPE else self.log
@@ -228,7 +228,9 @@ def attempt(name: str, folder: Path, log: IO[str], with_tests: bool) -> Outcome:
             outcome.result = f"ok, lab test in {(time.monotonic() - begun) / 60:.0f} min"
     except NotTried as reason:
         outcome.result = f"not tried: {reason}"
-    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+    except subprocess.TimeoutExpired as expired:
+        outcome.result = f"FAILED: something took more than {expired.timeout:.0f} s"
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
         outcome.result = f"FAILED: {error}"
     return outcome
 
