@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import importlib.util
 import json
 import os
 import re
@@ -32,16 +31,11 @@ from labsetup.pages import sources
 from labsetup.pages.words import XdpLexer
 from labsetup.pictures import svg
 
-pytestmark = [
-    pytest.mark.skipif(
-        any(importlib.util.find_spec(name) is None for name in ("sphinx", "myst_nb", "furo")),
-        reason="the site's packages are not installed; type: labsetup/lab site",
-    ),
-    pytest.mark.skipif(CHROMIUM is None, reason=MISSING),
-]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
 
 LESSONS = [f"notebooks/{path.stem}" for path in NOTEBOOKS]
-PAGES = ["index", *LESSONS, "notebooks/glossary", "on-your-machine", "CONTRIBUTING", "search"]
+TEXTS = ["notebooks/glossary", "notebooks/for-the-teacher", "on-your-machine", "CONTRIBUTING"]
+PAGES = ["index", *LESSONS, *TEXTS, "search"]
 WIDTHS = (700, 1280)  # pixels
 
 
@@ -280,7 +274,8 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     for name in ("README.md", "CONTRIBUTING.md", "LICENSE"):
         shutil.copy(REPO / name, repository)
-    shutil.copy(REPO / "notebooks" / "glossary.md", folder)
+    for name in ("glossary.md", "for-the-teacher.md"):
+        shutil.copy(REPO / "notebooks" / name, folder)
     for path in NOTEBOOKS:
         notebook = json.loads(path.read_text())
         (folder / path.name).write_text(json.dumps(notebook | {"cells": notebook["cells"][:1]}))

@@ -36,18 +36,24 @@ def lay_out(repository: Path, folder: Path) -> None:
         flags=re.M,
     )
     (folder / "notebooks" / "glossary.md").write_text(glossary)
+    teacher = (repository / "notebooks" / "for-the-teacher.md").read_text()
     shutil.copy(repository / "LICENSE", folder)
     front, _, rest = (repository / "README.md").read_text().partition(_FIRST_OF_THE_REST)
-    course = [*(f"notebooks/{path.stem}" for path in notebooks), "notebooks/glossary"]
+    course = [
+        *(f"notebooks/{path.stem}" for path in notebooks),
+        "notebooks/glossary",
+        "notebooks/for-the-teacher",
+    ]
     pages = {
         "index": _map(front, first_cells)
         + _contents("The course", course)
         + _contents("The lab", ["on-your-machine", "CONTRIBUTING"]),
         "on-your-machine": f"# On your machine\n{_FIRST_OF_THE_REST}{rest}",
+        "notebooks/for-the-teacher": teacher,
         "CONTRIBUTING": (repository / "CONTRIBUTING.md").read_text(),
     }
     for name, text in pages.items():
-        (folder / f"{name}.md").write_text(text.replace("](README.md)", "](index.md)"))
+        (folder / f"{name}.md").write_text(text.replace("README.md)", "index.md)"))
 
 
 def _map(front: str, first_cells: dict[str, str]) -> str:
