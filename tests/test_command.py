@@ -17,8 +17,8 @@ from support.kernels import Kernel, processes_of
 from labsetup import ARP, ICMP, IP, TCP, Ether
 from labsetup.command import notebooks, testing
 from labsetup.command.doctor import Report, examine
-from labsetup.network.running import running
 from labsetup.packets.craft import frame
+from labsetup.terminals.running import running
 
 
 def lab(*arguments):

@@ -6,7 +6,7 @@ import html
 import re
 
 from ..plots.style import FAINT, INK, LINE, XDP
-from ..practice.exercise import LESSONS, find
+from ..practice.exercise import LESSONS, file_of, find
 from ..practice.hints import Hint
 from ..practice.progress import Progress
 from ..practice.reply import Reply
@@ -54,14 +54,26 @@ def hint_html(hint: Hint) -> str:
 
 
 def progress_html(progress: Progress) -> str:
-    """A table: a row a lesson, a sign an exercise."""
+    """A table: a row a lesson, a sign an exercise; both lead there."""
     rows = "".join(
-        f'<tr><td style="text-align:left">{lesson:02} {LESSONS[lesson]}</td>'
-        + "".join(
-            f'<td title="{html.escape(find(number).title)}">{progress.sign(number)} {number}</td>'
-            for number in numbers
-        )
+        f'<tr><td style="text-align:left">{_lesson(lesson)}</td>'
+        + "".join(f"<td>{_exercise(progress, number)}</td>" for number in numbers)
         + "</tr>"
         for lesson, numbers in progress.rows.items()
     )
     return f"<table>{rows}</table><p>{progress.legend}</p>"
+
+
+def _lesson(number: int) -> str:
+    return _link(file_of(number), f"{number:02} {LESSONS[number]}")
+
+
+def _exercise(progress: Progress, number: str) -> str:
+    one = find(number)
+    place = f"{file_of(one.lesson)}#{one.anchor}"
+    return f"{progress.sign(number)} {_link(place, number, one.title)}"
+
+
+def _link(place: str, words: str, title: str = "") -> str:
+    told = f' title="{html.escape(title)}"' if title else ""
+    return f'<a href="{html.escape(place)}"{told}>{html.escape(words)}</a>'

@@ -40,12 +40,13 @@ def document(width: float, height: float, parts: Iterable[str], style: str = "")
 
 
 def image(picture: str, words: str) -> str:
-    """A picture in HTML, with what it shows in words; too wide for its place, it scrolls, by keys too."""
+    """A picture in HTML, with what it shows in words; too wide for its place, it scrolls."""
     width = picture.split('width="', 1)[1].split('"', 1)[0]
     data = base64.b64encode(picture.encode()).decode()
     style = f"max-width:100%;min-width:{SMALLEST * float(width):.0f}px;height:auto;margin:0"
     return (
-        f'<div tabindex="0" style="overflow-x:auto"><img alt="{html.escape(words)}" width="{width}" '
+        '<div tabindex="0" style="overflow-x:auto">'  # keys can scroll what they can reach
+        f'<img alt="{html.escape(words)}" width="{width}" '
         f'style="{style}" src="data:image/svg+xml;base64,{data}"></div>'
     )
 
