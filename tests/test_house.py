@@ -37,6 +37,7 @@ ROOMS = [
     "rivals",
     "practice",
     "lessons",
+    "pages",
     "command",
     "pictures",
     "editor",

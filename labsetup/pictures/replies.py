@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 
 from ..plots.style import FAINT, INK, LINE, XDP
 from ..practice.exercise import LESSONS, file_of, find
@@ -12,13 +13,28 @@ from ..practice.reply import Reply
 from .code import code_html
 
 RIGHT = "#009e73"
+# A name, and what leads on from it: a field, a call with brackets inside, an index.
+_CODE = re.compile(
+    r"`([^`]+)`|(?<![\w.])"
+    r"([A-Za-z_]\w*(?:->[A-Za-z_]\w*|\.[A-Za-z_]\w*|\((?:[^()]|\([^()]*\))*\)|\[[^][]*\])*)"
+)
+
+
+def words_html(text: str) -> str:
+    """A sentence in which code looks like code: `…`, and names with _, ->, (…) or […]."""
+
+    def drawn(found: re.Match[str]) -> str:
+        code = found[1] or (found[2] if re.search(r"\w_\w|->|[(\[]", found[2]) else "")
+        return f"<code>{code}</code>" if code else found[0]
+
+    return _CODE.sub(drawn, html.escape(text, quote=False).replace("-&gt;", "->"))
 
 
 def reply_html(reply: Reply) -> str:
     """A reply with a bar in colour, and a sign besides."""
     rows = "".join(
         f'<div style="display:flex"><div style="flex:0 0 80px;color:{FAINT}">{word}</div>'
-        f"<div>{html.escape(text)}</div></div>"
+        f"<div>{words_html(text)}</div></div>"
         for word, text in reply.lines
     )
     bar = RIGHT if reply.ok else XDP
@@ -33,7 +49,7 @@ def hint_html(hint: Hint) -> str:
     code = code_html(hint.code) if hint.code else ""
     return (
         f'<div style="border-left:4px solid {LINE};padding:2px 10px;color:{INK}">'
-        f"<b>{html.escape(hint.title)}</b>{code}<div>{html.escape(hint.text)}</div></div>"
+        f"<b>{html.escape(hint.title)}</b>{code}<div>{words_html(hint.text)}</div></div>"
     )
 
 
