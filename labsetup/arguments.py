@@ -44,6 +44,8 @@ LISTS = {
     "float": "a list of numbers",
 }
 SHORT = 60  # characters of a value in a sentence
+# Whether one of these fits does not depend on its value.
+TOLD_BY_TYPE = frozenset({bool, int, str, np.int64, np.uint64})
 
 
 def shown(value: object) -> str:
@@ -160,11 +162,15 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     Its calls raise LabError for an argument of another type, too many of them, or too few.
     """
     known: dict[str, Any] = {}
+    fitted = set[tuple[type, ...]]()  # types of arguments that did; cells call in loops
     signature = inspect.signature(function)
     name = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = (*map(type, args),)
+        if not kwargs and given in fitted:
+            return function(*args)
         if not known:
             known.update(typing.get_type_hints(function))
         try:
@@ -174,8 +180,9 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         for argument, value in _each(signature, bound):
             if not _one_fits(value, known.get(argument, object)):
                 wanted = _words_of(known[argument])
-                given = shown(value)
-                raise LabError(f"{name}() takes {wanted} as {argument}, not {given}")
+                raise LabError(f"{name}() takes {wanted} as {argument}, not {shown(value)}")
+        if not kwargs and len(args) < 4 and TOLD_BY_TYPE.issuperset(given):
+            fitted.add(given)
         return function(*args, **kwargs)
 
     return call

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from labsetup import IP, TCP, UDP, Dot1Q, Ether, IPv6, Program
+from labsetup import IP, TCP, UDP, Dot1Q, Ether, IPv6, LabError, Program
 from labsetup.balancing import hashing
 from labsetup.libbpf.runs import run_frame
 from labsetup.packets.craft import frame
@@ -41,6 +41,35 @@ def test_the_hash_is_siphash_1_3():
     command, env = [sys.executable, "-c", code], {**os.environ, "PYTHONHASHSEED": "0"}
     said = subprocess.check_output(command, input=lines, text=True, env=env)
     assert [int(line) % 2**64 for line in said.split()] == ours
+
+
+def test_one_number_is_stirred_as_many_are():
+    many = np.random.default_rng(7).integers(0, 2**64, 1000, np.uint64, endpoint=False)
+    many[:3] = 0, 1, 2**64 - 1
+    alone = [hashing.mixed(one) for one in many]
+    assert alone == list(hashing.mixed(many))
+    assert {type(one) for one in alone} == {np.uint64}
+
+
+@pytest.mark.parametrize("name", ["s1", "a", "web-12/7", "sêrvér", "x" * 300])
+def test_a_servers_number_is_its_letters_stirred_in_one_by_one(name):
+    number = np.zeros(1, np.uint64)
+    for letter in name.encode():
+        number = hashing.mixed(number ^ np.uint64(letter + 1))
+    for _ in range(2):  # it is kept
+        assert hashing.seed_of(name) == number[0]
+    assert isinstance(hashing.seed_of(name), np.uint64)
+
+
+def test_a_call_that_was_right_excuses_no_other():
+    hashing.seed_of("s1")
+    hashing.mixed(hashing.seed_of("s1"))
+    for wrong in ((1,), ("",), ("s1", "s2"), (), (None,), (["s1"],)):
+        with pytest.raises(LabError):
+            hashing.seed_of(*wrong)
+    for wrong in ("s1", 1.5, None, True):
+        with pytest.raises(LabError):
+            hashing.mixed(wrong)
 
 
 @pytest.mark.parametrize("ipv6", [False, True])
