@@ -25,11 +25,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs(lab, name):
-    lab.open(name)
+    lab.turn_to(name)
     before = lab.state()
     assert before["ran"] == before["outputs"] == 0
     after = lab.run_all(seconds=90)
     assert after["ran"] == after["cells"] == before["cells"]
     assert not after["errors"]
     assert not lab.complaints
-    lab.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    lab.leave()
