@@ -23,7 +23,17 @@ from typing import NamedTuple
 LENGTHS = struct.Struct("=QQ")  # of what was printed so far, and of the message
 PR_SET_PDEATHSIG = 1
 MOST_BYTES = 64 * 2**20  # of a message; the largest program with all that clang says is far smaller
+MOST_CROWDED = 4.0  # times; where more is wanted, somebody waits for an answer nevertheless
 MOST_FILES = 250  # in one message; the kernel's SCM_MAX_FD is 253
+
+
+def crowding() -> float:
+    """How many times as long as alone a work may take here, since others want the CPUs as well.
+
+    Source: getloadavg(3); of the last minute.
+    """
+    wanted = os.getloadavg()[0] / len(os.sched_getaffinity(0))
+    return min(MOST_CROWDED, max(1.0, wanted))
 
 
 class Message(NamedTuple):
@@ -106,29 +116,34 @@ class Child:
         """The child's next message; None if it has ended.
 
         Args:
-            seconds: to wait for it.
+            seconds: to wait for it, on a machine that has little else to do; see crowding().
 
         Raises:
             TimeoutError: when it has not come by then.
             Garbled: when something else has come.
         """
-        end = time.monotonic() + seconds
-        head, files = self._receive(LENGTHS.size, end)
+        begun = time.monotonic()
+
+        def left() -> float:
+            return begun + seconds * crowding() - time.monotonic()
+
+        head, files = self._receive(LENGTHS.size, left)
         if len(head) < LENGTHS.size:
             return None
         printed, length = LENGTHS.unpack(head)
         if length > MOST_BYTES or printed > os.fstat(self._printed.fileno()).st_size:
             raise Garbled
-        body, _ = self._receive(length, end)
+        body, _ = self._receive(length, left)
         return Message(body.decode(errors="replace"), files, self.printed(printed))
 
-    def _receive(self, size: int, end: float) -> tuple[bytes, list[int]]:
+    def _receive(self, size: int, left: Callable[[], float]) -> tuple[bytes, list[int]]:
         data, files = b"", list[int]()
         waiting = select.poll()  # not select(2), which knows no descriptor above 1,023
         waiting.register(self._end, select.POLLIN)
         while len(data) < size:
-            if not waiting.poll(1000 * max(0.0, end - time.monotonic())):
-                raise TimeoutError
+            while not waiting.poll(1000 * max(0.0, left())):
+                if left() <= 0:
+                    raise TimeoutError
             with contextlib.suppress(ConnectionResetError):  # it ended before it read all of ours
                 part, sent, _, _ = socket.recv_fds(self._end, size - len(data), MOST_FILES)
                 files += sent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import textwrap
 
 
@@ -10,7 +11,25 @@ class LabError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """IPython prints these lines instead of a traceback through the lab's own code."""
-        return textwrap.wrap(f"{type(self).__name__}: {self}", width=96, break_long_words=False)
+        return [*lines_of(self), *_place(self)]
+
+
+def lines_of(error: BaseException) -> list[str]:
+    """What an error says, in lines that fit a notebook."""
+    said = f"{type(error).__name__}: {error}"
+    return textwrap.wrap(said, width=96, break_long_words=False)
+
+
+def _place(error: BaseException) -> list[str]:
+    """The line of the reader's that met it, where a cell has several."""
+    trace, place = error.__traceback__, list[str]()
+    while trace:
+        file = trace.tb_frame.f_code.co_filename
+        lines = linecache.getlines(file)
+        if trace.tb_frame.f_globals.get("__name__") == "__main__" and len(lines) > 1:
+            place = [f"line {trace.tb_lineno}: {lines[trace.tb_lineno - 1].strip():.80}"]
+        trace = trace.tb_next
+    return place
 
 
 class NoSuchEntry(LabError, KeyError):

@@ -48,9 +48,10 @@ def main() -> None:
 
         def do_complete(self, code: str, cursor_pos: int) -> Any:
             """Names to go on with: in C, and in strings that name a thing of the lab."""
-            from .editor.answers import complete
+            from .editor.answers import complete, typed
 
-            return complete(code, cursor_pos) or super().do_complete(code, cursor_pos)  # type: ignore[no-untyped-call]  # as ipykernel has it
+            own = complete(code, cursor_pos)
+            return own or typed(super().do_complete(code, cursor_pos))  # type: ignore[no-untyped-call]  # as ipykernel has it
 
         def do_inspect(self, code: str, cursor_pos: int, *args: Any, **kwargs: Any) -> Any:
             """What a name means, in C."""

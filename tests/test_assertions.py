@@ -98,8 +98,8 @@ def test_what_a_property_gives_is_not_asked_for_again(kernel):
 
 def test_all_else_is_told_as_before(kernel):
     assert "ZeroDivisionError" in kernel.run("1 / 0")
-    said = kernel.run("from labsetup.errors import LabError\nraise LabError('so')")
-    assert said == "LabError: so"
+    kernel.run("from labsetup.errors import LabError")
+    assert kernel.run("raise LabError('so')") == "LabError: so"
 
 
 @pytest.fixture
@@ -130,3 +130,20 @@ def test_nbval_tells_it(notebook, tmp_path):
     )
     assert ran.returncode == 1
     assert WORDS in " ".join(ran.stdout.split())
+
+
+PLACES = {
+    "one of several lines": ("x = 1\nProgram('none')", "line 2: Program('none')"),
+    "in a function": ("def own():\n    Program('none')\n\nown()", "line 2: Program('none')"),
+    "the only line": ("Program('none')", ""),
+    "in C": ("%%xdp own\nint own(struct xdp_md *ctx)\n{\n\treturn\n}", ""),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_sentence_names_the_line_of_a_cell_that_has_several(kernel, name):
+    cell, place = PLACES[name]
+    kernel.run("from labsetup import *")
+    said = kernel.run(cell)
+    assert said.endswith(place) and "get_ipython" not in said
+    assert bool(place) == bool(re.search(r"line \d+: Program", said))

@@ -1,10 +1,15 @@
-"""Each notebook in JupyterLab, from a copy without outputs: all cells run, none shows an error."""
+"""Each notebook in JupyterLab, from a copy without outputs: all cells run, none shows an error.
+
+What it shows then fits, light and dark, wide and narrow, and axe-core finds nothing in it that
+somebody could not see, reach or understand.  What is JupyterLab's own is not looked at.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from support.browser import CHROMIUM, MISSING, Reader, reader, served
 
 from labsetup.command.places import NOTEBOOKS
@@ -12,6 +17,15 @@ from labsetup.command.places import NOTEBOOKS
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
 
 NAMES = sorted(one.name for one in NOTEBOOKS.glob("[0-9]*.ipynb"))
+
+LOOKS = (("JupyterLab Light", 1280), ("JupyterLab Dark", 1024))  # themes, and pixels
+OURS = [[".jp-OutputArea"], [".jp-MarkdownOutput"], [".xdp-lab-buttons"]]
+ALL_AT_ONCE = """
+const shown = jupyterapp.shell.currentWidget.content;
+shown.notebookConfig = {...shown.notebookConfig, windowingMode: 'none'};
+"""
+TOO_WIDE = """() => [...document.querySelectorAll('.jp-OutputArea-output, .jp-MarkdownOutput')]
+    .filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"""
 
 
 @pytest.fixture(scope="module")
@@ -32,4 +46,14 @@ def test_it_runs(lab, name):
     assert after["ran"] == after["cells"] == before["cells"]
     assert not after["errors"]
     assert not lab.complaints
+    lab.page.evaluate(ALL_AT_ONCE)
+    for theme, width in LOOKS:
+        lab.command("apputils:change-theme", theme=theme)
+        lab.page.set_viewport_size({"width": width, "height": 1000})
+        lab.page.wait_for_function(
+            f"document.body.dataset.jpThemeLight === '{str('Light' in theme).lower()}'"
+        )
+        assert not lab.page.evaluate(TOO_WIDE)
+        found = Axe().run(lab.page, {"include": OURS})
+        assert found.violations_count == 0, found.generate_report()
     lab.leave()

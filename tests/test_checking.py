@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import signal
 import threading
 from pathlib import Path
@@ -14,6 +16,7 @@ from support.replies import right, said
 
 import labsetup
 from labsetup import LabError, Program
+from labsetup.pictures.replies import words_html
 from labsetup.practice.exercise import find
 from labsetup.practice.judge import judge
 from labsetup.practice.notebook import check
@@ -200,3 +203,23 @@ def test_a_check_that_is_ended_leaves_no_compiler_behind(tmp_path, monkeypatch):
     source += "{ unsigned long x = ctx->data; D27 return x & 1; }\n"
     assert "no end after 2 s" in said(judge(find("1.1"), source, seconds=2))
     assert gone_within({int(path.read_text())}, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (
+            "drop_icmp compares it with ETH_P_IP, and/or TCP/IP (as before)",
+            ["drop_icmp", "ETH_P_IP"],
+        ),
+        ("`ping -c 1` then", ["ping -c 1"]),
+        ("if ctx->data + 14 > data_end", ["ctx->data", "data_end"]),
+        ("ask max(f(a), b)[0], then net.client.ping(net.server).", None),
+        ("&key goes to bytes.lookup(&key)", ["bytes.lookup(&amp;key)"]),
+    ],
+)
+def test_code_in_a_sentence_looks_like_code(text, code):
+    page = words_html(text)
+    found = re.findall("<code>(.*?)</code>", page)
+    assert found == (code or ["max(f(a), b)[0]", "net.client.ping(net.server)"])
+    assert html.unescape(re.sub("</?code>", "", page)) == text.replace("`", "")

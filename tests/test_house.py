@@ -25,6 +25,7 @@ ROOMS = [
     "libbpf",
     "explaining",
     "network",
+    "terminals",
     "packets",
     "maps",
     "programs",
@@ -36,6 +37,7 @@ ROOMS = [
     "rivals",
     "practice",
     "lessons",
+    "pages",
     "command",
     "pictures",
     "editor",
@@ -49,7 +51,8 @@ LONGEST_FILE, LARGEST_ROOM = 350, 2_000  # lines
 ACTS = {"socket.__new__", "os.putenv", "os.fork", "subprocess.Popen", "os.mkdir", "signal.signal"}
 IMPORT_ALL = """
 import importlib, sys
-import bcc, IPython, ipykernel.kernelapp, ipywidgets, matplotlib.figure, numpy.random
+import bcc, IPython, ipykernel.kernelapp, ipywidgets, jupyter_server.base.handlers
+import matplotlib.figure, numpy.random
 import pygments.lexers
 import pyroute2, pyroute2.ethtool.ioctl, scapy.layers.dns, scapy.layers.inet6, scapy.utils
 import asyncio, csv, http, tempfile, pwd

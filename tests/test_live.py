@@ -10,18 +10,15 @@ import pytest
 
 from labsetup.errors import LabError
 from labsetup.plots.live import Watch, watch
-from labsetup.plots.plots import Picture
 
 
 def watched(slow: float = 0, blocked: float = 0, seconds: float = 1.5) -> Watch:
     """Watch a clock, where a drawing takes *slow* seconds and a cell holds the loop up."""
 
     class Slow(Watch):
-        def picture(self):
-            if slow:
-                time.sleep(slow)
-                return Picture(b"", "")
-            return super().picture()
+        def _show(self, picture):
+            time.sleep(slow)
+            super()._show(picture)
 
     async def main() -> Watch:
         begun = time.monotonic()
@@ -37,30 +34,34 @@ def watched(slow: float = 0, blocked: float = 0, seconds: float = 1.5) -> Watch:
 @pytest.mark.alone
 def test_it_reads_by_the_clock_however_long_a_drawing_takes():
     clock = watched(slow=0.3)
-    assert len(clock.times) >= 8, "of 16, and two or three drawings of 0.3 s"
+    assert len(clock.times) >= 13, "of 16: within 20 % of what was promised"
     apart = [v - at for at, v in zip(clock.times, clock.values["clock"], strict=True)]
     assert max(apart) - min(apart) < 0.1
     assert 1.5 <= clock.times[-1] < 2.5
 
 
-def test_it_reads_once_more_at_the_end_though_a_cell_held_it_up():
+@pytest.mark.alone
+def test_it_reads_by_the_clock_though_a_cell_holds_the_loop_up():
     clock = watched(blocked=2)
-    assert len(clock.times) >= 2
-    assert clock.times[-1] >= 2
+    assert len(clock.times) >= 13, "of 16"
+    assert 1.5 <= clock.times[-1] < 2
 
 
 def test_it_says_how_many_readings_it_took():
     clock = watched(seconds=0.5)
-    words = clock.picture()._repr_mimebundle_()["text/plain"]
-    assert words == f"plot: clock over time, {len(clock.times)} readings"
+    words = repr(clock.picture())
+    assert words.startswith(f"plot: clock over time, {len(clock.times)} readings in 0.5 s: clock")
 
 
 def test_what_cannot_be_watched_is_refused_in_words():
+    one = {"x": lambda: 1}
     cases: list[tuple[Any, Any, str]] = [
         (lambda: 0, {}, "takes a dict"),
         ({"x": 1}, {}, "give it a lambda"),
-        ({}, {"seconds": 61}, "at most 60 seconds"),
-        ({}, {"every": 0.01}, "every 0.1 s at most"),
+        ({}, {}, "takes a dict"),
+        (one, {"up_to": 0}, "more than 0"),
+        (one, {"seconds": 61}, "at most 60 seconds"),
+        (one, {"every": 0.01}, "every 0.1 s at most"),
     ]
     for sources, options, words in cases:
         with pytest.raises(LabError, match=words):

@@ -7,13 +7,15 @@ import os
 import pwd
 import re
 
+import nbformat
 import pytest
 from support.pictures import drawn
 from support.replies import right
 
 from labsetup import Program
+from labsetup.command.places import NOTEBOOKS
 from labsetup.practice import diary
-from labsetup.practice.exercise import find
+from labsetup.practice.exercise import LESSONS, every, find
 from labsetup.practice.hints import Hint, hint
 from labsetup.practice.notebook import check
 from labsetup.practice.progress import progress
@@ -51,11 +53,23 @@ def test_progress_is_kept_shown_and_cleared(tmp_path):
     check("1.1", Program("closed", find("1.1").solution))
     shown = progress()
     assert re.search(r"^01 Pass +● 1\.1  ○ 1\.2", repr(shown), re.MULTILINE)
-    assert "● 1.1" in drawn(shown)["text/html"]
+    drawing = drawn(shown)["text/html"]
+    assert '● <a href="01-pass.ipynb#1.1-Closed"' in drawing
     assert json.loads(diary.kept_in().read_text())["exercises"]["1.1"]["state"] == "done"
     assert [path.name for path in diary.kept_in().parent.iterdir()] == ["progress.json"]
     assert "○ 1.1" in repr(progress(clear=True))
     assert "○ 1.1" in repr(progress())
+
+
+def test_each_link_of_the_map_leads_to_a_heading():
+    links = re.findall(r'href="([^"#]+)#?([^"]*)"', drawn(progress())["text/html"])
+    assert len(links) == len(every()) + len(LESSONS)
+    for file, anchor in links:
+        cells = nbformat.read(NOTEBOOKS / file, as_version=4).cells
+        heads = [cell.source.splitlines()[0] for cell in cells if cell.cell_type == "markdown"]
+        assert not anchor or anchor in {
+            re.sub("^#+ ", "", head).replace(" ", "-") for head in heads
+        }
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"exercises": {"1.1": 3}}', '{"version": 1}'])

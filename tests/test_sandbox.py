@@ -15,7 +15,7 @@ from support.kernels import Kernel, gone_within, processes_of
 
 from labsetup import LabError, two_hosts
 from labsetup.network import sandbox
-from labsetup.network.running import running
+from labsetup.terminals.running import running
 
 LOOK = """import os
 print(sorted(os.listdir("/sys/class/net")), os.readlink("/proc/thread-self/ns/net"))"""

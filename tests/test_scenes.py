@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from support.pictures import drawn, svg
 
 from labsetup import (
     ICMP,
@@ -74,12 +75,16 @@ def test_a_scoreboard_shows_itself_while_it_is_filled() -> None:
 
 
 def test_a_scoreboard_draws_a_bar_a_way() -> None:
-    picture = filled().plot()._repr_mimebundle_()
-    assert picture["image/png"]
-    assert picture["text/plain"] == "plot: broken connections by event, for alone and together"
+    bundle = drawn(filled().plot())
+    assert bundle["text/plain"].endswith("alone: drain 0, crash 10; together: drain 20, crash 30")
+    drawing = svg(bundle)
+    for word in ("drain", "crash", "alone", "together", "broken of 300"):
+        assert f">{word}</text>" in drawing
+    for figure in (0, 10, 20, 30):  # above its bar, also where there is none to see
+        assert drawing.count(f">{figure}</text>") >= 1
     one = Scoreboard(["alone"], ["drain"], of=5)
     one["alone", "drain"] = 0
-    assert one.plot()._repr_mimebundle_()["text/plain"].endswith("for alone")
+    assert repr(one.plot()).endswith("alone: drain 0")
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,11 @@ from labsetup import (
 from labsetup.command import __main__, shell
 from labsetup.network import lifetime, sandbox
 from labsetup.network.network import Network
-from labsetup.network.running import Running
 from labsetup.practice.exercise import find
 from labsetup.practice.hints import Hint
 from labsetup.practice.judge import judge
 from labsetup.practice.submissions import mark
+from labsetup.terminals.running import Running
 
 TWO = """
 int one(struct xdp_md *ctx) { return XDP_PASS; }
@@ -153,7 +153,7 @@ def test_a_command_that_ends_early_says_why(
     sentence: str,
     status: int,
 ) -> None:
-    def running() -> list[Running]:
+    def running(server: int | None) -> list[Running]:
         raise raised
 
     monkeypatch.setattr(shell, "running", running)
@@ -175,20 +175,25 @@ def test_without_root_a_command_says_what_to_type(
 def test_of_several_notebooks_a_reader_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Running, "hosts", lambda self: ["client"])
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    answers = iter(["", "3", "two", "22"])
+    monkeypatch.setattr(Running, "made", lambda self: 1)
+    answers = iter(["3", "two", "22", ""])
     monkeypatch.setattr("builtins.input", lambda _: next(answers))
     found = [Running(11, "02-drop"), Running(22, "02-drop"), Running(33, "03-count-icmp")]
     assert shell._chosen(found, "02") == found[1]
+    assert shell._chosen(found, "02") == found[0], "Enter takes the first"
     assert shell._chosen(found, "03") == found[2]
     assert shell._chosen(found, "11") == found[0]
+    monkeypatch.setattr(Running, "made", lambda self: self.pid == 33)
+    assert shell._chosen(found, None) == found[2], "the one that has a network"
 
 
 def test_a_notebook_that_is_open_twice_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Running, "hosts", lambda self: ["client"])
+    monkeypatch.setattr(Running, "made", lambda self: self.pid)
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
-    found = [Running(11, "02-drop"), Running(22, "02-drop")]
+    found = [Running(22, "02-drop"), Running(11, "02-drop")]
     with pytest.raises(LabError, match=r"such as --notebook 22$"):
         shell._chosen(found, "02")
-    assert shell._chosen(found, "22") == found[1]
+    assert shell._chosen(found, "22") == found[0]
     with pytest.raises(LabError, match="no notebook 05 is running; there are: 02-drop, 02-drop"):
         shell._chosen(found, "05")

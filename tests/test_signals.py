@@ -22,8 +22,8 @@ from support.host import LAB, REPO
 from support.kernels import Kernel, processes_of
 
 from labsetup import ICMP, IP
-from labsetup.network.running import running
 from labsetup.packets.craft import frame
+from labsetup.terminals.running import running
 
 PING = frame(IP() / ICMP())
 SOON = 3.0  # seconds

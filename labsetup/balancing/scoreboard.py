@@ -9,7 +9,7 @@ from ..arguments import checked, whole
 from ..errors import LabError
 from ..plots.live import progress_bar
 from ..plots.plots import Picture, plot
-from ..plots.style import SERIES
+from ..plots.style import HATCHES, SERIES
 
 
 class Scoreboard:
@@ -63,16 +63,26 @@ class Scoreboard:
             for place, way in enumerate(self.ways):
                 shift = width * (place - (len(self.ways) - 1) / 2)
                 at = [number + shift for number in range(len(self.events))]
-                axes.bar(at, self.row(way), 0.93 * width, color=SERIES[place], label=way)
+                bars = axes.bar(
+                    at,
+                    self.row(way),
+                    0.93 * width,
+                    color=SERIES[place],
+                    label=way,
+                    hatch=HATCHES[place],
+                )
+                axes.bar_label(bars, padding=2)
             axes.set_xticks(range(len(self.events)), self.events)
             axes.set_ylabel(f"broken of {self.of}")
             axes.legend(
                 frameon=False, ncols=len(self.ways), loc="lower center", bbox_to_anchor=(0.5, 1)
             )
 
-        *others, last = self.ways
-        ways = f"{', '.join(others)} and {last}" if others else last
-        return plot(draw, f"broken connections by event, for {ways}")
+        rows = []
+        for way in self.ways:
+            fields = zip(self.events, self.row(way), strict=True)
+            rows.append(f"{way}: {', '.join(f'{event} {broken}' for event, broken in fields)}")
+        return plot(draw, f"broken of {self.of} connections by event. {'; '.join(rows)}")
 
     def __setitem__(self, field: tuple[str, str], broken: int) -> None:
         self._known(field)

@@ -8,18 +8,18 @@ import sys
 
 from ..errors import LabError
 from ..network import lifetime
-from . import authoring, doctor, marking, notebooks, packet, shell, start, testing
+from . import authoring, doctor, marking, notebooks, packet, shell, site, start, testing
 from .places import give_back, keep_settings, say
 from .verbs import Verbs
 
-VERBS = (start, testing, notebooks, shell, packet, marking, doctor, authoring)
+VERBS = (start, testing, notebooks, shell, packet, marking, doctor, authoring, site)
 
 
 # They touch neither the network nor the kernel.
-UNPRIVILEGED = {"doctor", "new", "sync", "restore"}
+UNPRIVILEGED = {"doctor", "new", "sync", "restore", "site"}
 
 # They start what has namespaces of its own, or nothing.
-UNCONFINED = {"start", "restore", "shell", "new", "sync"}
+UNCONFINED = {"start", "restore", "shell", "new", "site", "sync"}
 
 
 def main() -> int:

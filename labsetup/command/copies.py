@@ -6,6 +6,7 @@ the answers away; and git could not update what a reader has run.  A copy has no
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -87,6 +88,15 @@ class Copies:
         except OSError as error:
             raise LabError(f"{copy} cannot be written: {error.strerror}") from None
         return f"{copy.name} is fresh{kept}"
+
+    def touched(self) -> set[str]:
+        """Names of the copies that the reader has worked in."""
+        found = set()
+        for name, (_, made) in self._record.items():
+            with contextlib.suppress(OSError):  # deleted
+                if _hash((self._folder / name).read_bytes()) != made:
+                    found.add(name)
+        return found
 
     def _sources(self) -> list[Path]:
         return sorted(one for one in self._originals.iterdir() if one.suffix in (".ipynb", ".md"))

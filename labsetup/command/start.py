@@ -1,8 +1,9 @@
-"""lab start, lab restore: JupyterLab, opened at the first notebook of the reader's own copy."""
+"""lab start, lab restore: JupyterLab over the reader's own copy, opened at the course's map."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import signal
@@ -20,7 +21,7 @@ def add(verbs: Verbs) -> None:
     verbs.add(
         "start",
         start,
-        "open JupyterLab at the first notebook, in a copy of the course that is yours",
+        "open JupyterLab at the map of the course, in a copy of it that is yours",
         usage="labsetup/lab start [-- JUPYTERLAB OPTION ...]",
     )
     added = verbs.add("restore", restore, "a fresh copy of a lesson, beside the one you have")
@@ -34,6 +35,7 @@ def start(arguments: argparse.Namespace) -> int:
     folder = MINE if saves else NOTEBOOKS
     for sentence in Copies().update() if saves else ():
         say(sentence)
+    shell = json.dumps([sys.executable, "-P", "-m", "labsetup.terminals.jupyter"])
     command = [
         sys.executable,
         *("-P", "-m", "jupyterlab"),
@@ -41,7 +43,10 @@ def start(arguments: argparse.Namespace) -> int:
         f"--KernelManager.transport={TRANSPORT}",
         "--KernelSpecManager.allowed_kernelspecs=xdp-lab",
         f"--ServerApp.root_dir={folder.parent}",
-        f"--LabApp.default_url=/lab/tree/{folder.name}/00-start-here.ipynb",
+        "--LabApp.default_url=/lab",
+        "--Application.log_level=WARN",
+        "--ServerApp.jpserver_extensions=labsetup.editor.server=True",
+        f"--ServerApp.terminado_settings=shell_command={shell}",
         "--FileContentsManager.post_save_hook=labsetup.command.places.give_file_back",
         "--HTMLExporter.filters=clean_html=labsetup.editor.exports.clean_html",
     ]
@@ -55,7 +60,7 @@ def start(arguments: argparse.Namespace) -> int:
     os.chdir(folder.parent)  # where its terminals open
     if not saves:
         say(f"{REPO} is read-only: nothing that you change can be saved; copy it to keep that.")
-    say("JupyterLab starts; open the URL that it prints. Ctrl-C ends it, with all notebooks.")
+    say("JupyterLab starts.")  # labsetup/editor/server.py says where it is, as soon as it is there
     run_until_end([*command, *arguments.theirs], signal.SIGTERM, _begin, give_back)
 
 

@@ -29,6 +29,14 @@ def complete(code: str, cursor: int) -> dict[str, Any] | None:
     }
 
 
+def typed(reply: dict[str, Any]) -> dict[str, Any]:
+    """Python's own reply, in which what nobody can tell the kind of is a thing like others."""
+    for name in reply["metadata"].get("_jupyter_types_experimental", ()):
+        if name["type"] == "<unknown>":
+            name["type"] = "instance"
+    return reply
+
+
 def inspect(code: str, cursor: int) -> dict[str, Any] | None:
     """The content of an inspect_reply; None where Python is to answer.
 

@@ -21,6 +21,7 @@ PICTURES = {
     "programs.run.Run": "packets.run_svg",
     "observing.journey.Journey": "journeys.journey_svg",
     "balancing.connections.Connections": "connections.connections_svg",
+    "plots.plots.Picture": "plots.plot_svg",
     "practice.reply.Reply": "replies.reply_html",
     "practice.hints.Hint": "replies.hint_html",
     "practice.progress.Progress": "replies.progress_html",

@@ -31,7 +31,7 @@ def code_html(source: str) -> str:
         safe = html.escape(text, quote=False)
         parts.append(f'<span style="color:{colour}">{safe}</span>' if colour else safe)
     return (
-        f'<pre style="font-family:{CODE};font-size:{CODE_SIZE};'
+        f'<pre tabindex="0" style="font-family:{CODE};font-size:{CODE_SIZE};'
         f'line-height:1.35;tab-size:4;margin:0 0 8px;padding:0;overflow-x:auto">'
         f"{''.join(parts).rstrip()}</pre>"
     )

@@ -45,7 +45,8 @@ def image(picture: str, words: str) -> str:
     data = base64.b64encode(picture.encode()).decode()
     style = f"max-width:100%;min-width:{SMALLEST * float(width):.0f}px;height:auto;margin:0"
     return (
-        f'<div style="overflow-x:auto"><img alt="{html.escape(words)}" width="{width}" '
+        '<div tabindex="0" style="overflow-x:auto">'  # keys can scroll what they can reach
+        f'<img alt="{html.escape(words)}" width="{width}" '
         f'style="{style}" src="data:image/svg+xml;base64,{data}"></div>'
     )
 

@@ -1,18 +1,28 @@
-"""Plots and bars that move while the notebook goes on."""
+"""Plots and bars that move while the notebook goes on.
+
+What moves stands in the page itself, not in an image: a page shows it at once and in the same
+place, without the moment in which an image is loaded.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import html
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..arguments import checked, shown
 from ..errors import LabError
-from .plots import Picture, plot
-from .style import MARKS, SERIES
+from .plots import Picture, laid_out_like
+from .readings import Readings, figures
+
+# The names that drawings have for a page's colours, and JupyterLab's.
+_COLOURS = (
+    "--ink:var(--jp-ui-font-color0,currentColor);--faint:var(--jp-ui-font-color1,gray);"
+    "--line:var(--jp-border-color0,#8a8a8a);--ground:var(--jp-layout-color0,transparent)"
+)
+_LEAST = 0.85  # of its width: then it scrolls, rather than to become too small to read
 
 
 def live(widget: Any, otherwise: Mapping[str, str]) -> None:
@@ -22,9 +32,23 @@ def live(widget: Any, otherwise: Mapping[str, str]) -> None:
     display(widget._repr_mimebundle_() | otherwise, raw=True)
 
 
+def inline(picture: Picture) -> str:
+    """A picture as part of the page, which keeps its place when it changes."""
+    wide, high = f"{picture.width:g}", f"{picture.height:g}"
+    return (
+        f'<div tabindex="0" style="overflow-x:auto;{_COLOURS}">'
+        f'<svg role="img" aria-label="{html.escape(repr(picture))}" width="{wide}" height="{high}" '
+        f'viewBox="0 0 {wide} {high}" style="display:block;max-width:100%;height:auto;'
+        f'min-width:{_LEAST * picture.width:.0f}px;font-family:system-ui,sans-serif">'
+        f"{picture.drawing}</svg></div>"
+    )
+
+
 @contextlib.contextmanager
 def progress_bar(total: int, what: str, wanted: bool = True) -> Iterator[Callable[[int], None]]:
     """A bar that fills while the block runs, in a notebook and where *wanted*; else nothing.
+
+    It is gone when the block ends: what the block made stands in its place.
 
     Gives a function that takes how many of *total* are done.
     """
@@ -35,18 +59,19 @@ def progress_bar(total: int, what: str, wanted: bool = True) -> Iterator[Callabl
         return
     import ipywidgets
 
-    bar = ipywidgets.IntProgress(max=total, description="")
-    live(ipywidgets.HBox([bar, ipywidgets.Label(what)]), {"text/plain": what})
+    words = ipywidgets.Label(f"{what}: 0 of {total:,}")
+    bar = ipywidgets.IntProgress(max=total, layout={"width": "160px"})
+    box = ipywidgets.HBox([words, bar])
+    live(box, {"text/plain": what})
 
     def shown(done: int) -> None:
         bar.value = done
+        words.value = f"{what}: {done:,} of {total:,}"
 
-    yield shown
-    bar.value = total
-
-
-_OFTEN = 0.25  # seconds from one drawing to the next
-_SHARE = 4  # and at least so many times as long as the drawing took: readings come first
+    try:
+        yield shown
+    finally:
+        box.layout.display = "none"
 
 
 class Watch:
@@ -60,87 +85,57 @@ class Watch:
     """
 
     def __init__(
-        self, sources: Mapping[str, Callable[[], float]], seconds: float, every: float, label: str
+        self,
+        sources: Mapping[str, Callable[[], float]],
+        seconds: float,
+        every: float,
+        label: str,
+        up_to: float | None = None,
     ) -> None:
         # Imported here: only notebooks that watch something wait for them.
         import ipywidgets
 
-        for name, read in sources.items():
-            if not callable(read):
-                raise LabError(f"watch() reads {name} again and again: give it a lambda: ...")
-        self._sources, self._label, self._ended = dict(sources), label, False
-        self.times: list[float] = []
-        self.values: dict[str, list[float]] = {name: [] for name in sources}
-        self._image = ipywidgets.Image(format="png", layout={"max_width": "700px"})
-        self._caption = ipywidgets.HTML()
+        self._readings = Readings(sources, seconds, every, label, up_to, self._show)
+        self.times, self.values = self._readings.times, self._readings.values
+        self._view = ipywidgets.HTML()
+        self._view.value = self._with_caption(self._readings.empty())
         words = f"{', '.join(sources)}: a plot that moves while other cells run"
-        live(ipywidgets.VBox([self._image, self._caption]), {"text/plain": words})
-        self.picture()  # the first one loads matplotlib, which takes longer than many readings
-        self._task = asyncio.ensure_future(self._run(seconds, every))
+        self._readings.begin()
+        live(self._view, {"text/plain": words})
 
-    async def _run(self, seconds: float, every: float) -> None:
-        """Read at fixed times, and once more at the end; draw as often as that leaves time for."""
-        start = time.monotonic()
-        to_draw = 0.0
-        while True:
-            now = time.monotonic() - start
-            self._read(now)
-            if now >= seconds or self._ended:
-                self._show()
-                return
-            if now >= to_draw:
-                self._show()
-                drawn = time.monotonic() - start
-                to_draw = drawn + max(_OFTEN, _SHARE * (drawn - now))
-            passed = time.monotonic() - start
-            due = min((passed // every + 1) * every, max(seconds, passed))
-            await asyncio.sleep(due - passed)
+    def _show(self, picture: Picture) -> None:
+        self._view.value = self._with_caption(picture)
 
-    def _read(self, now: float) -> None:
-        readings = {name: read() for name, read in self._sources.items()}
-        self.times.append(now)
-        for name, value in readings.items():
-            self.values[name].append(value)
+    def _with_caption(self, picture: Picture) -> str:
+        last = [f"{name}: {figures(values[-1])}" for name, values in self.values.items() if values]
+        if self._readings.error:
+            last.append(f"ended, since {self._readings.error}")
+        return inline(picture) + html.escape(f"{', '.join(last)} ({self._readings.taken})")
 
-    def _show(self) -> None:
-        self._image.value = self.picture().png
-        last = [f"{html.escape(name)}: {round(v[-1], 1):,g}" for name, v in self.values.items()]
-        self._caption.value = f"{', '.join(last)} ({self._taken})"
-
-    @property
-    def _taken(self) -> str:
-        return f"{len(self.times)} reading{'s' if len(self.times) != 1 else ''}"
-
-    def _draw(self, axes: Any) -> None:
-        for (name, values), colour, mark in zip(self.values.items(), SERIES, MARKS, strict=False):
-            axes.plot(
-                self.times,
-                values,
-                color=colour,
-                marker=mark,
-                markersize=3,
-                label=name,
-                drawstyle="steps-post",  # nobody looked in between
-            )
-        axes.set_xlabel(f"seconds ({self._taken})")
-        axes.set_ylabel(self._label)
-        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    def _fold(self) -> None:
+        """The figure stands elsewhere now: one line remains here."""
+        self._view.value = f"{html.escape(self._readings.taken)}, shown below"
 
     def picture(self) -> Picture:
         """The readings so far."""
-        return plot(self._draw, f"{', '.join(self.values)} over time, {self._taken}")
+        return self._readings.picture()
 
     def stop(self) -> Watch:
         """Read no more; what was read so far is the picture."""
-        self._ended = True
+        self._readings.stop()
         return self
 
     def __await__(self) -> Generator[Any, None, Picture]:
         try:
-            yield from self._task.__await__()
+            yield from asyncio.to_thread(self._readings.wait).__await__()
         except asyncio.CancelledError:  # the reader interrupted the cell
+            self._readings.stop()
             raise LabError("the plot was stopped; run the cell with watch() again") from None
-        return self.picture()
+        if self._readings.error:
+            raise LabError(f"the plot ended early, since {self._readings.error}")
+        picture = self.picture()
+        picture.when_shown = self._fold
+        return picture
 
 
 @checked
@@ -149,23 +144,28 @@ def watch(
     seconds: float = 5,
     every: float = 0.1,
     label: str = "",
+    up_to: float | None = None,
 ) -> Watch:
     """Plot values live, for a bounded time, while traffic runs.
 
     Args:
-        sources: a function without arguments for each name, called at every reading.
+        sources: a function without arguments for each name, called at every reading, in a thread
+            of its own so that no cell holds it up.
         seconds: how long to go on, at most 60.
         every: seconds between readings, at least 0.1.
         label: what the values are, for the axis.
+        up_to: the largest value to expect, where the axis ends; else it grows in large steps.
 
     Raises:
         LabError: for anything else.
     """
-    if not isinstance(sources, Mapping):
+    if not isinstance(sources, Mapping) or not sources:
         raise LabError("watch() takes a dict: a name, and a function that reads its value")
     if not (0 < seconds <= 60 and every >= 0.1):
         raise LabError("watch() takes at most 60 seconds, and a reading every 0.1 s at most")
-    return Watch(sources, seconds, every, label)
+    if up_to is not None and not 0 < up_to < float("inf"):
+        raise LabError("up_to is the largest value to expect, and more than 0")
+    return Watch(sources, seconds, every, label, up_to)
 
 
 @checked
@@ -178,6 +178,7 @@ def explore(picture: Callable[..., Picture], **choices: tuple[int, int] | Sequen
             two numbers stands for all whole numbers between them.
     """
     import ipywidgets
+    from IPython import get_ipython
 
     for name, values in choices.items():
         if isinstance(values, tuple):
@@ -200,7 +201,17 @@ def explore(picture: Callable[..., Picture], **choices: tuple[int, int] | Sequen
         return picture(**{name: slider.value for name, slider in sliders.items()})
 
     first = drawn()
-    image = ipywidgets.Image(value=first.png, format="png", layout={"max_width": "700px"})
+    view = ipywidgets.HTML(inline(first))
+
+    def redraw(_: object) -> None:
+        try:
+            with laid_out_like(first):
+                view.value = inline(drawn())
+        except Exception as error:  # it is not a cell's: nobody else would show it
+            view.value = f"no picture, since {html.escape(f'{type(error).__name__}: {error}')}"
+
     for slider in sliders.values():
-        slider.observe(lambda _: setattr(image, "value", drawn().png), names="value")
-    live(ipywidgets.VBox([*sliders.values(), image]), first._repr_mimebundle_())
+        slider.observe(redraw, names="value")
+    shell = get_ipython()
+    otherwise = shell.display_formatter.format(first)[0] if shell else {"text/plain": repr(first)}
+    live(ipywidgets.VBox([*sliders.values(), view]), otherwise)

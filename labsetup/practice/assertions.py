@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import LabError
+from ..errors import lines_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -42,8 +42,7 @@ def _told(
     sentence = in_words(error, trace, shell)
     if sentence:
         error.args = (sentence,)
-        lines: Any = partial(LabError._render_traceback_, error)  # type: ignore[arg-type]  # as theirs
-        error.__dict__["_render_traceback_"] = lines
+        error.__dict__["_render_traceback_"] = partial(lines_of, error)
     shell.showtraceback((kind, error, trace))
 
 

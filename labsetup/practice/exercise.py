@@ -83,6 +83,11 @@ class Exercise:
         """The notebook that it belongs to."""
         return int(self.id.partition(".")[0])
 
+    @property
+    def anchor(self) -> str:
+        """Its heading in the notebook, as a link names it: in JupyterLab, in exports, on forges."""
+        return f"{self.id} {self.title}".replace("`", "").replace(" ", "-")
+
     @cached_property
     def near_misses(self) -> dict[str, tuple[str, str]]:
         """Honest mistakes: what is wrong, the whole answer, and words of the check's reply."""
@@ -219,6 +224,12 @@ def within(lessons: Path) -> dict[str, Exercise]:
 def every() -> dict[str, Exercise]:
     """All exercises by their number, in the order of the course."""
     return within(FOLDER)
+
+
+def file_of(lesson: int) -> str:
+    """The name of a lesson's notebook."""
+    (folder,) = FOLDER.glob(f"lesson_{lesson:02}_*")
+    return f"{folder.name.removeprefix('lesson_').replace('_', '-')}.ipynb"
 
 
 def find(number: str) -> Exercise:

@@ -107,6 +107,10 @@ class Program:
             has = ", ".join(self.maps) or "none"
             raise LabError(f"{self.name} has no map {name!r}; its maps: {has}") from None
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """What Tab offers behind ``program["``."""
+        return list(self.maps)
+
     @checked
     def attach(self, interface: Interface, mode: str = "native", helper: bool = True) -> None:
         """Run the program for each packet that arrives at an interface.

@@ -103,7 +103,8 @@ class Comparison(dict[str, Figures]):
             axes.grid(axis="y", visible=False)
             axes.set_xlabel(f"CPU time a request, {base} = 1")
 
-        return plot(draw, f"CPU time a request by {', '.join(names)}, as shares of {base}")
+        costs = ", ".join(f"{name} {self.cost(name, base):.2f} ×" for name in names)
+        return plot(draw, f"CPU time a request, as shares of {base}: {costs}")
 
     def __repr__(self) -> str:
         base = self._base("costs", HAProxy.name)

@@ -50,6 +50,15 @@ class Kernel:
     def run(self, code: str, subshell: str | None = None) -> str:
         return self.output(self.begin(code, subshell))
 
+    def completed(self, code: str) -> dict[str, str]:
+        """What Tab offers behind some code: each name with its kind."""
+        request = self.send("complete_request", {"code": code, "cursor_pos": len(code)})
+        while True:
+            reply = self.client.get_shell_msg(timeout=60)
+            if reply["parent_header"].get("msg_id") == request:
+                names = reply["content"]["metadata"]["_jupyter_types_experimental"]
+                return {name["text"]: name["type"] for name in names}
+
     def inspected(self, code: str) -> str:
         """What Shift+Tab shows behind some code."""
         content = {"code": code, "cursor_pos": len(code), "detail_level": 0}

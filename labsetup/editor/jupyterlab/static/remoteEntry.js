@@ -6,6 +6,7 @@
  * is a container with init() and get().
  */
 (window._JUPYTERLAB ??= {})["xdp-lab"] = (() => {
+  const beside = document.currentScript.src;
   let modules; // those that JupyterLab shares: name -> version -> {get}
 
   const shared = async (name) => (await Object.values(modules[name])[0].get())();
@@ -101,6 +102,11 @@
   const STYLE = `
     img[src^="data:image/svg"] { color-scheme: light; }
     body[data-jp-theme-light="false"] img[src^="data:image/svg"] { color-scheme: dark; }
+    /* Lines of prose that one can follow; tables, code and pictures may be wider. */
+    .jp-RenderedMarkdown > :is(p, ul, ol, blockquote, h1, h2, h3, h4, h5, h6) { max-width: 80ch; }
+    /* An arrow stays in one piece; what JupyterLab takes for a path in an error leads nowhere. */
+    .jp-RenderedMarkdown :is(p, li) code { display: inline-block; max-width: 100%; }
+    .jp-RenderedText a[href=""] { color: inherit; text-decoration: none; pointer-events: none; }
     .xdp-lab-buttons { display: flex; gap: 8px; padding: 4px 0 0 calc(var(--jp-cell-prompt-width) + 12px); }
   `;
 
@@ -108,6 +114,18 @@
     const style = document.createElement("style");
     style.textContent = STYLE;
     document.head.append(style);
+  }
+
+  /* A slider's handle is called what stands beside it. */
+  function nameSliders() {
+    const handles = document.getElementsByClassName("noUi-handle");
+    const name = (handle) => {
+      const label = handle.closest(".widget-slider")?.querySelector(".widget-label");
+      if (label) handle.setAttribute("aria-label", label.textContent);
+    };
+    new MutationObserver(() => {
+      for (const handle of handles) if (!handle.hasAttribute("aria-label")) name(handle);
+    }).observe(document.body, { childList: true, subtree: true });
   }
 
   /* Who has chosen an answer goes on: the next cell is the one that Shift+Enter runs. */
@@ -201,6 +219,7 @@
       ],
       activate: (app, extensions, languages, tracker) => {
         addStyle();
+        nameSliders();
         goOn(app.commands);
         watchNotebooks(tracker);
         const loadC = async () => (await languages.getLanguage("C++"))?.support;
@@ -220,7 +239,8 @@
       modules = scope;
     },
     get: async () => {
-      const found = await plugin();
+      const page = import(new URL("course.js", beside)).then((course) => course.plugin(shared));
+      const found = await Promise.all([plugin(), page]);
       return () => ({ __esModule: true, default: found });
     },
   };

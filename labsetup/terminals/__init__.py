@@ -1,0 +1,1 @@
+"""Terminals inside running notebooks' networks."""
