@@ -44,8 +44,6 @@ LISTS = {
     "float": "a list of numbers",
 }
 SHORT = 60  # characters of a value in a sentence
-# Whether one of these fits does not depend on its value.
-TOLD_BY_TYPE = frozenset({bool, int, str, np.int64, np.uint64})
 
 
 def shown(value: object) -> str:
@@ -131,6 +129,14 @@ def _one_fits(value: object, kind: Any) -> bool:
     return any(_fits(value, part) for part in _parts(kind))
 
 
+def _told_by_type(kind: type) -> bool:
+    """Whether one of these fits or does not, whatever its value: it is no NaN, and no list."""
+    if kind in (bool, int, str, np.int64, np.uint64):
+        return True
+    by_value = issubclass(kind, (float, np.generic, np.ndarray, list, tuple, set))
+    return not by_value and not hasattr(kind, "__index__")
+
+
 def _words(kind: Any) -> str:
     origin, of = typing.get_origin(kind) or kind, typing.get_args(kind)
     name = getattr(origin, "__name__", str(origin))
@@ -170,7 +176,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         given = (*map(type, args),)
         if not kwargs and given in fitted:
-            return function(*args)
+            return function(*args, **kwargs)
         if not known:
             known.update(typing.get_type_hints(function))
         try:
@@ -181,7 +187,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             if not _one_fits(value, known.get(argument, object)):
                 wanted = _words_of(known[argument])
                 raise LabError(f"{name}() takes {wanted} as {argument}, not {shown(value)}")
-        if not kwargs and len(args) < 4 and TOLD_BY_TYPE.issuperset(given):
+        if not kwargs and len(fitted) < 64 and all(map(_told_by_type, given)):
             fitted.add(given)
         return function(*args, **kwargs)
 

@@ -117,7 +117,7 @@ def mixed(x: Hashes | int) -> Hashes:
         x: numbers of 64 bits, or one.
     """
     if isinstance(x, np.uint64):
-        return np.uint64(one_number.mixed(int(x)))  # type: ignore[return-value]  # one for one
+        return np.uint64(one_number.mixed(int(x)))
     given = np.asarray(x)
     if given.dtype.kind not in "ui":
         raise LabError(f"mixed() takes numbers of 64 bits, not {shown(x)}")
