@@ -41,7 +41,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs(lab, name):
-    lab.open(name)
+    lab.turn_to(name)
     before = lab.state()
     assert before["ran"] == before["outputs"] == 0
     after = lab.run_all(seconds=240)
@@ -59,4 +59,4 @@ def test_it_runs(lab, name):
         assert not lab.page.evaluate(TOO_WIDE)
         found = Axe().run(lab.page, {"include": OURS})
         assert found.violations_count == 0, found.generate_report()
-    lab.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    lab.leave()
