@@ -34,7 +34,13 @@ from labsetup.pictures import svg
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
 
 LESSONS = [f"notebooks/{path.stem}" for path in NOTEBOOKS]
-TEXTS = ["notebooks/glossary", "notebooks/for-the-teacher", "on-your-machine", "CONTRIBUTING"]
+TEXTS = [
+    "notebooks/glossary",
+    "notebooks/for-the-teacher",
+    "on-your-machine",
+    "CONTRIBUTING",
+    "labsetup/container/README",
+]
 PAGES = ["index", *LESSONS, *TEXTS, "search"]
 WIDTHS = (700, 1280)  # pixels
 
@@ -272,6 +278,8 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     repository = tmp_path / "course"
     folder = repository / "notebooks"
     folder.mkdir(parents=True)
+    static = Path("labsetup", "pages", "static")
+    shutil.copytree(REPO / static, repository / static)
     for name in ("README.md", "CONTRIBUTING.md", "LICENSE"):
         shutil.copy(REPO / name, repository)
     for name in ("glossary.md", "for-the-teacher.md"):

@@ -50,6 +50,19 @@ def test_a_text_is_brought_in_line(notebooks):
     assert contents(notebooks) == contents(REPO / "notebooks")
 
 
+def test_the_readme_shows_the_scoreboard_of_the_last_lesson(notebooks):
+    place = Path("labsetup", "pages", "static", "scoreboard.svg")
+    picture = notebooks.parent / place
+    picture.parent.mkdir(parents=True)
+    picture.write_text("an older one")
+    (told,) = sync(notebooks, check=True)
+    assert "08-without-a-load-balancer.ipynb: its scoreboard" in told
+    assert picture.read_text() == "an older one"
+    assert sync(notebooks) == [told]
+    assert picture.read_bytes() == (REPO / place).read_bytes()
+    assert f"]({place})" in (REPO / "README.md").read_text()
+
+
 def test_a_cell_is_brought_in_line_and_loses_its_outputs(notebooks):
     path = notebooks / "02-drop.ipynb"
     change(path, "%%xdp no_arp --check 2.1", "%%xdp no_arp")

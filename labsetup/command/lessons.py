@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import keyword
 import re
@@ -23,7 +24,9 @@ Cell = dict[str, Any]
 
 
 def sync(notebooks: Path, check: bool = False) -> list[str]:
-    """Write the exercises' texts and starters into the notebooks, and touch nothing else.
+    """Write the exercises' texts and starters into the notebooks, and nothing else into them.
+
+    The README's picture is taken from the last one.
 
     The outputs of a cell that changes are dropped: they belong to what stood there before.
 
@@ -48,7 +51,30 @@ def sync(notebooks: Path, check: bool = False) -> list[str]:
             )
         if mine:
             told += _sync_one(paths[0], mine, check)
-    return told
+    return told + sync_picture(notebooks, check)
+
+
+def sync_picture(notebooks: Path, check: bool = False) -> list[str]:
+    """Let the README show the scoreboard that the lesson of that name ends with.
+
+    Args:
+        notebooks: the folder with them; beside it lies the rest of the repository.
+        check: only look.
+
+    Returns:
+        a sentence if they differed.
+    """
+    picture = notebooks.parent / "labsetup" / "pages" / "static" / "scoreboard.svg"
+    scoreboard = re.compile(r'alt=\\"plot: broken of.*?base64,([^"\\]+)')
+    for path in sorted(notebooks.glob("[0-9]*.ipynb"), reverse=True):
+        if found := scoreboard.search(path.read_text()):
+            drawn = base64.b64decode(found[1])
+            if not picture.exists() or picture.read_bytes() == drawn:
+                return []
+            if not check:
+                picture.write_bytes(drawn)
+            return [f"{path.name}: its scoreboard is another than the README's picture"]
+    return []
 
 
 def _sync_one(path: Path, mine: list[Exercise], check: bool) -> list[str]:

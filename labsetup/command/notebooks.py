@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import LabError
 from . import sockets
+from .lessons import sync_picture
 from .places import NOTEBOOKS, REPO, say, without_progress, write
 from .verbs import Verbs
 
@@ -44,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
         Path(folder, "bpf").symlink_to(REPO / "bpf")
         with without_progress():
             results = [_run_notebook(path, copy, arguments.store) for path in chosen]
+    if arguments.store:
+        sync_picture(NOTEBOOKS)
     ok = all(result["ok"] for result in results)
     if arguments.json:
         print(json.dumps({"notebooks": results}, indent=2))

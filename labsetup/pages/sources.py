@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import shutil
 from pathlib import Path
@@ -44,16 +43,24 @@ def lay_out(repository: Path, folder: Path) -> None:
         "notebooks/glossary",
         "notebooks/for-the-teacher",
     ]
+    # Of a way in there is more to say than the README's row.
+    ways = [way.removesuffix(".md") for way in re.findall(r"\]\((labsetup/\S+\.md)\)", front)]
     pages = {
         "index": _map(front, first_cells)
         + _contents("The course", course)
-        + _contents("The lab", ["on-your-machine", "CONTRIBUTING"]),
+        + _contents("The lab", ["on-your-machine", *ways, "CONTRIBUTING"]),
         "on-your-machine": f"# On your machine\n{_FIRST_OF_THE_REST}{rest}",
         "notebooks/for-the-teacher": teacher,
         "CONTRIBUTING": (repository / "CONTRIBUTING.md").read_text(),
+        **{way: (repository / f"{way}.md").read_text() for way in ways},
     }
+    picture = Path("labsetup", "pages", "static", "scoreboard.svg")
+    (folder / picture).parent.mkdir(parents=True)
+    shutil.copy(repository / picture, folder / picture)
     for name, text in pages.items():
-        (folder / f"{name}.md").write_text(text.replace("README.md)", "index.md)"))
+        page = folder / f"{name}.md"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(re.sub(r"\]\(((?:\.\./)*)README\.md\)", r"](\1index.md)", text))
 
 
 def _map(front: str, first_cells: dict[str, str]) -> str:
@@ -104,12 +111,7 @@ def _lay_out(path: Path, folder: Path) -> str:
 
 
 def _shown(data: dict[str, Any]) -> dict[str, Any]:
-    """HTML, or an image with its words, or text; not a widget, which a page cannot work."""
+    """HTML or text; not a widget, which a page cannot work."""
     if "text/html" in data:
         return {"text/html": data["text/html"]}
-    words = "".join(data.get("text/plain", ""))
-    if "image/png" in data:
-        image = "".join(data["image/png"].split())
-        source = f"data:image/png;base64,{image}"
-        return {"text/html": f'<img alt="{html.escape(words)}" src="{source}">'}
-    return {"text/plain": words}
+    return {"text/plain": "".join(data.get("text/plain", ""))}
