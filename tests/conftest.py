@@ -25,8 +25,29 @@ _STATE = tempfile.TemporaryDirectory(prefix="xdp-lab-")
 os.environ["XDG_STATE_HOME"] = _STATE.name
 
 
+# Those that take a minute and more. Where several run side by side they begin, lest one of them
+# begins when the others are through; a name that is missing here costs time and nothing else.
+LONGEST = (
+    "test_answers",
+    "test_signals",
+    "test_browser_notebooks",
+    "test_command",
+    "test_hostile_answers",
+    "test_browser_plots",
+    "test_museum",
+    "test_strangers",
+    "test_balancer",
+    "test_browser_lab",
+    "test_hostile_c",
+    "test_differential",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Notebooks cannot mark themselves: these compare what things cost."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        places = {name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: places.get(item.path.stem, len(places)))
     if Coverage.current():
         let_kernels_end()
     for item in items:
@@ -44,37 +65,48 @@ def _sandbox() -> Iterator[None]:
     assert host_state() == before
 
 
-@pytest.fixture(scope="session")
-def loaded() -> dict[str, Program]:
-    """Every XDP program of bpf/ by name, its tables as models.py assumes them."""
+class Programs(dict[str, "Program"]):
+    """Programs of bpf/, each compiled when a test first asks for it."""
+
+    def __missing__(self, name: str) -> Program:
+        from labsetup import Program
+
+        made = self[name] = Program(name)
+        _fill(made)
+        return made
+
+
+def _fill(program: Program) -> None:
+    """Write into its tables what models.py assumes."""
     import ipaddress
 
     from support import models_balance, models_peers
     from support.models import BLOCKED, NEXT_HOPS, PORTS
 
-    from labsetup import Program
-    from labsetup.programs.sources import SOURCES
+    if program.name == "dns_block":
+        for labels in BLOCKED:
+            text = b"".join(bytes([len(label)]) + label for label in labels)
+            if len(text) < 64:
+                program["blocked"][{"text": text}] = 0
+    if program.name == "redirect":
+        for hop, (port, *macs) in NEXT_HOPS.items():
+            address = ipaddress.ip_address(hop).packed
+            mapped = address if len(address) == 16 else bytes(10) + b"\xff\xff" + address
+            to, own = (bytes.fromhex(mac.replace(":", "")) for mac in macs)
+            entry = {"port": port, "destination": to, "source": own}
+            program["next_hops"][{"byte": mapped}] = entry
+        for port in PORTS:
+            program["ports"][port] = 1  # the sandbox's lo: a test run sends nothing
+    if program.name.startswith("lb_"):
+        models_balance.fill(program)
+    if program.name in models_peers.MODELS:
+        models_peers.fill(program)
 
-    sources = [path for path in sorted(SOURCES.glob("*.c")) if "TRACEPOINT" not in path.read_text()]
-    programs = {path.stem: Program(path.stem) for path in sources}
-    for labels in BLOCKED:
-        text = b"".join(bytes([len(label)]) + label for label in labels)
-        if len(text) < 64:
-            programs["dns_block"]["blocked"][{"text": text}] = 0
-    hops = programs["redirect"]["next_hops"]
-    for hop, (port, *macs) in NEXT_HOPS.items():
-        address = ipaddress.ip_address(hop).packed
-        mapped = address if len(address) == 16 else bytes(10) + b"\xff\xff" + address
-        destination, source = (bytes.fromhex(mac.replace(":", "")) for mac in macs)
-        hops[{"byte": mapped}] = {"port": port, "destination": destination, "source": source}
-    for port in PORTS:
-        programs["redirect"]["ports"][port] = 1  # the sandbox's lo: a test run sends nothing
-    for name, program in programs.items():
-        if name.startswith("lb_"):
-            models_balance.fill(program)
-        if name in models_peers.MODELS:
-            models_peers.fill(program)
-    return programs
+
+@pytest.fixture(scope="session")
+def loaded() -> dict[str, Program]:
+    """XDP programs of bpf/ by name, their tables as models.py assumes them."""
+    return Programs()
 
 
 @pytest.fixture

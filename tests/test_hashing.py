@@ -43,6 +43,24 @@ def test_the_hash_is_siphash_1_3():
     assert [int(line) % 2**64 for line in said.split()] == ours
 
 
+def test_one_number_is_stirred_as_many_are():
+    many = np.random.default_rng(7).integers(0, 2**64, 1000, np.uint64, endpoint=False)
+    many[:3] = 0, 1, 2**64 - 1
+    alone = [hashing.mixed(one) for one in many]
+    assert alone == list(hashing.mixed(many))
+    assert {type(one) for one in alone} == {np.uint64}
+
+
+@pytest.mark.parametrize("name", ["s1", "a", "web-12/7", "sêrvér", "x" * 300])
+def test_a_servers_number_is_its_letters_stirred_in_one_by_one(name):
+    number = np.zeros(1, np.uint64)
+    for letter in name.encode():
+        number = hashing.mixed(number ^ np.uint64(letter + 1))
+    for _ in range(2):  # it is kept
+        assert hashing.seed_of(name) == number[0]
+    assert isinstance(hashing.seed_of(name), np.uint64)
+
+
 @pytest.mark.parametrize("ipv6", [False, True])
 def test_c_and_python_agree_on_100_000_flows(program, ipv6):
     flows = hashing.random_flows(100_000, seed=2, ipv6=ipv6)

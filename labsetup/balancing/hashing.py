@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..arguments import checked, shown, whole
 from ..errors import LabError
+from . import one_number
 from .given import choices_of, described, hashes_of, names_of, network_of, two_choices
 
 Hashes = NDArray[np.uint64]
@@ -115,6 +116,8 @@ def mixed(x: Hashes | int) -> Hashes:
     Args:
         x: numbers of 64 bits, or one.
     """
+    if isinstance(x, np.uint64):
+        return np.uint64(one_number.mixed(int(x)))
     given = np.asarray(x)
     if given.dtype.kind not in "ui":
         raise LabError(f"mixed() takes numbers of 64 bits, not {shown(x)}")
@@ -134,10 +137,7 @@ def seed_of(server: str) -> np.uint64:
     """
     if not server:
         raise LabError("a server's number comes from its name, and this name is empty")
-    number = np.zeros(1, np.uint64)
-    for letter in server.encode():
-        number = mixed(number ^ np.uint64(letter + 1))
-    return np.uint64(number[0])
+    return np.uint64(one_number.seed_of(server))
 
 
 @checked

@@ -54,7 +54,8 @@ def give_file_back(os_path: str, **_: object) -> None:
         os.chown(os_path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
-_VAR = REPO / ".venv" / "var"
+# An image has them beside the reader's notebooks, where they outlive the container.
+_VAR = Path(os.environ.get("XDP_LAB_SETTINGS") or REPO / ".venv" / "var")
 
 
 def can_keep() -> bool:

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from .steps import Broken, run, say, works
+from .steps import KERNEL, Broken, run, say, works
 
 # netbase: the names of protocols, which scapy prints.
 NEEDED = (
@@ -80,7 +80,7 @@ def distribution_packages() -> None:
     patiently("dpkg", "--configure", "-a")  # after an installation that was interrupted
     states = "dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"
     known = set(run(*states, quiet=True).splitlines())
-    own = Path("/lib/modules", os.uname().release, "build").exists()
+    own = Path("/lib/modules", KERNEL, "build").exists()
     headers = own or any(Path("/usr/src").glob("linux-headers-*/include/generated/autoconf.h"))
     if headers and all(f"{one} installed" in known for one in f"{NEEDED} {WANTED}".split()):
         return  # no look-up outside
@@ -93,6 +93,6 @@ def distribution_packages() -> None:
     if not own:
         # BCC compiles against kernel headers, and XDP needs only their stable part, the UAPI: a
         # kernel without its own (WSL 2, a custom one) does well with those of the distribution.
-        particular, generic = f"linux-headers-{os.uname().release}", "linux-headers-generic"
+        particular, generic = f"linux-headers-{KERNEL}", "linux-headers-generic"
         best = particular if candidate(particular) else generic
         apt("install", "--no-install-recommends", best)

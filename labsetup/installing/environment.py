@@ -12,9 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .apt import apt, candidate
-from .steps import Broken, run, works
+from .steps import KERNEL, Broken, run, works
 
-BCC = Path("/usr/lib/python3/dist-packages/bcc")
+LIBRARIES = Path("/usr/lib")
+
+
+def bcc() -> Path | None:
+    """The distribution's BCC: Debian has one for each Python, others have it with their own."""
+    return next(LIBRARIES.glob("python3*/*-packages/bcc"), None)
 
 
 def swap(link: Path, target: Path) -> None:
@@ -107,7 +112,7 @@ class Environment:
         Debian splits them in two packages and BCC wants one folder: links to both, the particular
         ones over the common ones.  Nothing is written into /lib/modules.
         """
-        if Path("/lib/modules", os.uname().release, "build").exists():
+        if Path("/lib/modules", KERNEL, "build").exists():
             return
         trees = sorted(Path("/usr/src").glob("linux-headers-*/include/generated/autoconf.h"))
         if not trees:
@@ -137,7 +142,9 @@ class Environment:
         where = "import sysconfig; print(sysconfig.get_path('purelib'))"
         site = Path(run(self.python, "-c", where, quiet=True).strip())
         (site / "bcc").unlink(missing_ok=True)
-        (site / "bcc").symlink_to(BCC)
+        if not (place := bcc()):
+            raise Broken("the distribution's BCC is not in /usr/lib")
+        (site / "bcc").symlink_to(place)
         (site / "xdp-lab.pth").write_text(f"{self.repo}\n")
         # Ubuntu's bpftool refuses a kernel that is not its own; the program behind it does not.
         if not works("bpftool", "version"):

@@ -14,11 +14,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from .apt import NEEDED, WANTED, distribution_packages
+from . import others
+from .apt import distribution_packages
 from .environment import Environment
 from .steps import Broken, Steps, give_back, say
-
-COMMANDS = ("clang", "ip", "ping", "tcpdump")  # by which another distribution is judged
 
 
 class Interrupted(BaseException):
@@ -69,12 +68,8 @@ def install(environment: Environment, stamp: str) -> None:
                 say("The lab installs what it needs; this happens once.")
             if shutil.which("apt-get"):
                 steps.step("distribution packages", distribution_packages)
-            elif not all(map(shutil.which, COMMANDS)):
-                names = f"{NEEDED} {WANTED} bird2 haproxy"
-                raise Broken(
-                    f"lab: this is not a Debian or an Ubuntu. Install the equivalents of: {names}, "
-                    "and the kernel's headers; then type the same again."
-                )
+            elif told := others.missing():
+                raise Broken(told)
             steps.step("virtual environment", environment.make)
             steps.step("daemons", environment.daemons)
             steps.step("kernel headers", environment.headers)

@@ -20,6 +20,9 @@ ENDING = 1.5  # seconds for a step to end when it is asked
 PR_SET_PDEATHSIG = 1
 MARK = "XDP_LAB_INSTALLS"  # in the environment of all that a step starts
 
+# What it is installed for; an image runs on many, and none of them has its headers in it.
+KERNEL = os.environ.get("XDP_LAB_KERNEL") or os.uname().release
+
 Work = Callable[[], object]
 
 

@@ -6,6 +6,7 @@ Where namespaces end it is said in `network/jail.py`, and what goes to and fro i
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -22,7 +23,6 @@ PACKAGE = Path(__file__).parent.parent
 LESSONS = PACKAGE / "lessons"
 HASH_SEEDS = ("1", "2")  # of Python's hash(), in the first process of an answer and in another
 MOST_BYTES = 2**20  # of a message from there
-TRANSLATED = 0x3000  # where descriptors are safe from each other
 
 
 class Ended(Exception):
@@ -108,9 +108,16 @@ def _put(given: object, left: object) -> None:
 
 def _start(end: int, seed: str) -> None:
     """In a child: make the jail, and be the parent of its first process."""
-    kept = os.dup2(end, TRANSLATED)
+    # Out of the way of the worker's four; a machine may allow no more than a few hundred.
+    kept, nothing = (
+        fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, TALK + 1)
+        for one in (end, os.open(os.devnull, os.O_RDWR))
+    )
     try:
-        nothing = os.open(os.devnull, os.O_RDWR)
+        for one in map(int, os.listdir("/proc/self/fd")):
+            if one not in (kept, nothing):
+                with contextlib.suppress(OSError):  # that by which they were listed
+                    os.close(one)
         prefixes = [Path(one) for one in {sys.prefix, sys.base_prefix}]
         parts = [one / part for one in prefixes for part in ("bin", "lib", "lib64", "pyvenv.cfg")]
         user = jail.user_for([Path(__file__), *parts])
@@ -118,13 +125,12 @@ def _start(end: int, seed: str) -> None:
         scenes = LESSONS.glob("**/scene.py")  # which are a reader's, too, and no answers
         jail.see_only([*jail.system(), *parts, PACKAGE, *scenes], hidden=[LESSONS])
         if os.fork():
-            os.closerange(0, TRANSLATED + 1)
+            os.close(kept)
             os.wait()
             return
         for stream in range(TALK):
             os.dup2(nothing, stream)
         os.dup2(kept, TALK)
-        os.closerange(TALK + 1, TRANSLATED + 1)
         module = f"{__package__}.worker"
         environment = {
             "LC_ALL": "C.UTF-8",

@@ -107,6 +107,35 @@ class Reader:
         self.page.wait_for_function(
             "window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady", timeout=60_000
         )
+        self._wait_for_kernel()
+
+    def turn_to(self, name: str) -> None:
+        """The same in the page that is open, as by a double click on the notebook's name.
+
+        JupyterLab itself, whose loading takes seconds, is there already.
+        """
+        if not self.page.evaluate("!!window.jupyterapp"):
+            return self.open(name)
+        self.command("docmanager:open", wait=False, path=f"my-lab/{name}")
+        self.page.wait_for_function(
+            """name => { const front = jupyterapp.shell.currentWidget;
+                return front?.context?.path === name && front.sessionContext.isReady; }""",
+            arg=f"my-lab/{name}",
+            timeout=60_000,
+        )
+        self._wait_for_kernel()
+
+    def leave(self) -> None:
+        """End the kernel of the notebook in front, and close it unsaved."""
+        self.page.evaluate(
+            """async () => {
+                const front = jupyterapp.shell.currentWidget;
+                await front.sessionContext.shutdown();
+                front.dispose();
+            }"""
+        )
+
+    def _wait_for_kernel(self) -> None:
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.page.wait_for_function(
             "jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
@@ -127,10 +156,17 @@ class Reader:
     def run_all(self, seconds: float) -> dict[str, Any]:
         """Run every cell; gives the state when all have run, or when the time is over."""
         self.command("notebook:run-all-cells", wait=False)
-        end = time.monotonic() + seconds
-        while (state := self.state())["ran"] < state["cells"] and time.monotonic() < end:
-            self.page.wait_for_timeout(250)
-        return state
+        # Not state(): to ask again and again for all outputs, pictures too, keeps a CPU at work.
+        from playwright.sync_api import TimeoutError as Late
+
+        with contextlib.suppress(Late):
+            self.page.wait_for_function(
+                """() => jupyterapp.shell.currentWidget.content.widgets.every(
+                    one => one.model.type !== 'code' || one.model.executionCount)""",
+                timeout=1000 * seconds,
+                polling=250,
+            )
+        return self.state()
 
     def find(self, words: str) -> None:
         """Select the first cell that has these words, and bring it into sight."""

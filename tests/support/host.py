@@ -12,14 +12,14 @@ REPO = Path(__file__).parent.parent.parent
 LAB = REPO / "labsetup" / "lab"
 NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 
-_HOST = [os.open(path, os.O_RDONLY) for path in ("/proc/self/ns/net", "/proc/self/ns/mnt", "/")]
+HOST = [os.open(path, os.O_RDONLY) for path in ("/proc/self/ns/net", "/proc/self/ns/mnt", "/")]
 
 
 def on_host(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a command in the network with the mounts and the root that this process had at first."""
-    kinds = zip(("net", "mount", "root"), _HOST, strict=True)
+    kinds = zip(("net", "mount", "root"), HOST, strict=True)
     enter = ["nsenter", *(f"--{kind}=/proc/self/fd/{file}" for kind, file in kinds), f"--wd={REPO}"]
-    options |= {"pass_fds": _HOST, "text": True, "capture_output": True, "timeout": 300}
+    options |= {"pass_fds": HOST, "text": True, "capture_output": True, "timeout": 300}
     return subprocess.run([*enter, "--", *map(str, command)], check=False, **options)
 
 

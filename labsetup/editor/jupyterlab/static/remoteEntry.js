@@ -102,6 +102,9 @@
   const STYLE = `
     img[src^="data:image/svg"] { color-scheme: light; }
     body[data-jp-theme-light="false"] img[src^="data:image/svg"] { color-scheme: dark; }
+    /* JupyterLab's own are too faint for code that one has to read. */
+    body { --jp-mirror-editor-comment-color: #2f7070; }
+    body[data-jp-theme-light="false"] { --jp-mirror-editor-comment-color: #6fb0b0; --jp-mirror-editor-meta-color: #c792ff; }
     /* Lines of prose that one can follow; tables, code and pictures may be wider. */
     .jp-RenderedMarkdown > :is(p, ul, ol, blockquote, h1, h2, h3, h4, h5, h6) { max-width: 80ch; }
     /* An arrow stays in one piece; what JupyterLab takes for a path in an error leads nowhere. */

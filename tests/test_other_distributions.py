@@ -1,0 +1,92 @@
+"""What a person on Fedora, on Arch or elsewhere is told to install; nothing is done for them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.host import REPO
+
+from labsetup.installing import environment, others
+from labsetup.tools import PACKAGE_OF
+
+# Where a name differs from Debian's; the others are the same everywhere.
+NAMES = {
+    "fedora": {
+        "bind9-dnsutils": "bind-utils",
+        "bird2": "bird",
+        "dnsmasq-base": "dnsmasq",
+        "iproute2": "iproute",
+        "iputils-ping": "iputils",
+        "procps": "procps-ng",
+    },
+    "arch": {
+        "bind9-dnsutils": "bind",
+        "bird2": "bird",
+        "bpftool": "bpf",
+        "dnsmasq-base": "dnsmasq",
+        "iputils-ping": "iputils",
+        "procps": "procps-ng",
+    },
+}
+
+
+@pytest.mark.parametrize("system", NAMES)
+def test_each_command_of_the_lessons_is_in_what_is_to_be_typed(system: str) -> None:
+    typed = others.TYPE[system].split()
+    for package in PACKAGE_OF.values():
+        assert NAMES[system].get(package, package) in typed
+
+
+@pytest.mark.parametrize(
+    ("release", "words"),
+    [
+        ({"ID": "fedora"}, "dnf install bind-utils"),
+        ({"ID": "rocky", "ID_LIKE": "rhel centos fedora"}, "python3-bcc"),
+        ({"ID": "manjaro", "ID_LIKE": "arch"}, "pacman -S --needed bind"),
+        ({"ID": "nixos"}, "the equivalents of: ca-certificates clang"),
+        ({}, "then type the same again"),
+    ],
+)
+def test_what_is_missing_is_told_by_its_name(
+    release: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: release)
+    assert not others.missing()
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "clang" else name)
+    assert words in others.missing()
+
+
+def test_without_bcc_it_is_told_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(environment, "LIBRARIES", tmp_path)
+    assert "type the same again" in others.missing() or "and then the same" in others.missing()
+
+
+@pytest.mark.parametrize("place", ["python3/dist-packages", "python3.14/site-packages"])
+def test_bcc_is_found_where_a_distribution_has_it(
+    place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(environment, "LIBRARIES", tmp_path)
+    (tmp_path / place / "bcc").mkdir(parents=True)
+    assert environment.bcc() == tmp_path / place / "bcc"
+
+
+def test_an_image_is_installed_for_any_kernel() -> None:
+    """Its stamp holds on another kernel, and its headers are the lab's own on each."""
+    look = (
+        "from labsetup.installing import apt, environment, steps; "
+        "print(apt.KERNEL, environment.KERNEL)"
+    )
+    told = [
+        subprocess.check_output(
+            [sys.executable, "-c", look], cwd=REPO, env={**os.environ, **more}, text=True
+        ).split()
+        for more in ({}, {"XDP_LAB_KERNEL": "any"})
+    ]
+    assert told == [[os.uname().release] * 2, ["any"] * 2]
+    assert not Path("/lib/modules/any").exists()
