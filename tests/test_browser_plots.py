@@ -168,7 +168,7 @@ def test_a_live_plot_survives_the_closing_of_its_tab(lab):
     lab.command("docmanager:save")
     lab.page.evaluate("jupyterapp.shell.currentWidget.close()")
     lab.page.wait_for_timeout(500)
-    lab.command("docmanager:open", path="my-lab/01-pass.ipynb")
+    lab.command("docmanager:open", wait=False, path="my-lab/01-pass.ipynb")
     lab.page.wait_for_selector("svg[role='img'] text", timeout=20_000, state="attached")
     count = (
         "Math.max(...[...document.querySelectorAll('.widget-html:has(svg[role=\"img\"])')]"
