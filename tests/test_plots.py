@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import pytest
+from nbval.plugin import get_sanitize_patterns
+from support.host import REPO
 from support.pictures import drawn, svg
 
 from labsetup import SERIES, plot
@@ -107,3 +109,14 @@ def test_panels_stand_side_by_side_with_axes_of_their_own():
 
 def test_each_series_has_a_colour_a_mark_and_a_pattern():
     assert len(set(SERIES)) == len(MARKS) == len(SIGNS) == len(set(HATCHES)) == 5
+
+
+def test_nbval_reads_every_rule_of_what_may_differ():
+    """It overlooks one whose replacement is empty, without a word."""
+    text = (REPO / "tests/sanitize.cfg").read_text()
+    rules = get_sanitize_patterns(text)
+    assert len(rules) == len(re.findall(r"^\[", text, re.MULTILINE))
+    said = "shared: 26 missing\nNot shown here: it is quick. Perhaps the machine is busy.\nend\n"
+    for regex, replacement in rules:
+        said = re.sub(regex, replacement, said)
+    assert said == "shared: SOME missing\nend\n"
