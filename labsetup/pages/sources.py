@@ -11,6 +11,10 @@ from ..errors import LabError
 
 _FIRST_OF_THE_REST = "\n## The command\n"  # what stands above it in the README is the first page
 _ROW = re.compile(r"^\| (\d\d) \| \[(.+?)\]\(notebooks/(.+?)\) \| (.+?) \| (\d+ \| \d+) \|$", re.M)
+_HEADS = (  # a column less: what one can do stands below the question
+    "| | notebook | you can | minutes | with exercises |\n|---|---|---|---|---|",
+    "| | lesson | minutes | with exercises |\n|---|---|---|---|",
+)
 _QUESTION = re.compile(r"^\*(.+)\* · \d+ minutes", re.M)
 
 
@@ -77,9 +81,7 @@ def _map(front: str, first_cells: dict[str, str]) -> str:
         lesson = f"**[{title}](notebooks/{name})**<br>*{asked[1]}*<br>You can {able}."
         return f"| {number} | {lesson} | {minutes} |"
 
-    drawn = _ROW.sub(
-        row, front.replace("| notebook | you can |", "| lesson |").replace("|---|", "|", 1)
-    )
+    drawn = _ROW.sub(row, front.replace(*_HEADS))
     if first_cells:
         raise LabError(f"the README's table does not name {', '.join(first_cells)}; add a row")
     return drawn
