@@ -53,9 +53,9 @@ def run_tests(options: Sequence[str]) -> int:
     command = [sys.executable, "-m", "pytest", *NBVAL, "-p", "no:cacheprovider"]
     if options:
         return subprocess.run([*command, *options], check=False).returncode
-    # Several files at a time, each in a sandbox of its own, and one more than there are CPUs, since
-    # a third of the time they wait; the longest first.  Then what must be alone.
-    workers = min(4, len(os.sched_getaffinity(0)) + 1)
+    # A file at a time on each CPU, each in a sandbox of its own, the longest first; then what must
+    # be alone.
+    workers = min(4, len(os.sched_getaffinity(0)))
     side_by_side = ["-m", "not alone", f"-n{workers}", "--dist=loadfile", "--no-loadscope-reorder"]
     failed = [
         subprocess.run([*command, "-q", "--durations=5", *options], check=False).returncode

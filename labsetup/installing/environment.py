@@ -160,6 +160,8 @@ class Environment:
         settings = {
             # No look-up outside.
             "apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+            # A page that is scrolled beyond its end looks like one that lost everything.
+            "notebook-extension:tracker": {"scrollPastEnd": False},
             # A link to the glossary opens it to be read.
             "docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
         }

@@ -37,7 +37,7 @@ def hint(number: str) -> Hint:
         if diary.state(exercise.id) != DONE and opened < len(exercise.hints):
             diary.open_hint(exercise.id)
             last = opened + 1 == len(exercise.hints)
-            then = f'hint("{exercise.id}") again opens {"a solution" if last else "the next"}.'
+            then = f'Hint, or hint("{exercise.id}"), opens {"a solution" if last else "the next"}.'
             title = f"{exercise.id} {exercise.title}, hint {opened + 1} of {len(exercise.hints)}"
             return Hint(title, f"{exercise.hints[opened]} {then}")
     title = f"{exercise.id} {exercise.title}, a solution"

@@ -75,6 +75,7 @@ class _Number:
         import ipywidgets
 
         self._box = ipywidgets.Text(placeholder="a number", layout={"width": "120px"})
+        self._box.add_class("xdp-lab-number")  # likewise, when it is entered
         self._box.observe(lambda _: chosen(self.value), names="value")
         self.widget = ipywidgets.HBox([self._box, ipywidgets.Label(unit)])
 

@@ -110,6 +110,7 @@
     /* An arrow stays in one piece; what JupyterLab takes for a path in an error leads nowhere. */
     .jp-RenderedMarkdown :is(p, li) code { display: inline-block; max-width: 100%; }
     .jp-RenderedText a[href=""] { color: inherit; text-decoration: none; pointer-events: none; }
+    .xdp-lab-answer:disabled { opacity: 1; }
     .xdp-lab-buttons { display: flex; gap: 8px; padding: 4px 0 0 calc(var(--jp-cell-prompt-width) + 12px); }
   `;
 
@@ -136,6 +137,10 @@
     document.addEventListener("click", (event) => {
       if (event.target.closest?.(".xdp-lab-answer"))
         setTimeout(() => commands.execute("notebook:move-cursor-down"));
+    });
+    document.addEventListener("change", (event) => { // a number, once it is left or entered
+      if (event.target.closest?.(".jp-mod-active .xdp-lab-number"))
+        commands.execute("notebook:move-cursor-down");
     });
   }
 
@@ -165,19 +170,19 @@
       ask(panel, `print(__import__("labsetup").practice.exercise.find("${number}").cell)`, (kind, content) => {
         if (kind === "stream") cell.model.sharedModel.setSource(content.text.trimEnd());
       }),
-    "Next exercise": (panel, cell) => {
+    "Next exercise": (panel, cell, number, commands) => {
       const notebook = panel.content;
       const next = notebook.widgets.findIndex(
         (one, place) => place > notebook.widgets.indexOf(cell) && exerciseOf(one),
       );
-      if (next < 0) return;
+      if (next < 0) return commands.execute("xdp-lab:course"); // which knows the next lesson
       notebook.activeCellIndex = next;
-      notebook.scrollToItem(next, "smart");
+      notebook.scrollToItem(next - 1, "start"); // its text
     },
   };
 
   /* Below each exercise: a hint, the starter again, the next exercise. */
-  function addButtons(panel) {
+  function addButtons(panel, commands) {
     for (const cell of panel.content.widgets) {
       const number = exerciseOf(cell);
       const found = cell.node.querySelector(":scope > .xdp-lab-buttons");
@@ -191,17 +196,17 @@
         const button = document.createElement("button");
         button.className = "jp-mod-styled";
         button.textContent = name;
-        button.addEventListener("click", () => act(panel, cell, number));
+        button.addEventListener("click", () => act(panel, cell, number, commands));
         row.append(button);
       }
       cell.node.append(row);
     }
   }
 
-  function watchNotebooks(tracker) {
+  function watchNotebooks(tracker, commands) {
     const watch = (panel) => {
-      panel.context.ready.then(() => addButtons(panel));
-      panel.content.modelContentChanged.connect(() => addButtons(panel));
+      panel.context.ready.then(() => addButtons(panel, commands));
+      panel.content.modelContentChanged.connect(() => addButtons(panel, commands));
     };
     tracker.forEach(watch);
     tracker.widgetAdded.connect((_, panel) => watch(panel));
@@ -224,7 +229,7 @@
         addStyle();
         nameSliders();
         goOn(app.commands);
-        watchNotebooks(tracker);
+        watchNotebooks(tracker, app.commands);
         const loadC = async () => (await languages.getLanguage("C++"))?.support;
         extensions.addExtension({
           name: "xdp-lab:c",
