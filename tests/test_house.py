@@ -37,6 +37,7 @@ ROOMS = [
     "practice",
     "lessons",
     "pages",
+    "machines",
     "command",
     "pictures",
     "editor",
