@@ -78,7 +78,7 @@ def dump() -> str:
     with net.server.start("xdpdump -i eth0 --rx-capture entry,exit") as watcher:
         watcher.wait_for("listening on", timeout=60)
         sent = net.client.ping(net.server, count=3, wait=0.2)
-        watcher.wait_for("[DROP]", timeout=30)
+    # It prints to a pipe when it ends.
     shown = watcher.output.count("[DROP]")
     if sent.received or not shown:
         raise LabError(f"xdpdump shows {shown} dropped; {sent.received} pings came back")
