@@ -125,19 +125,24 @@ def _listen(guest: Machine, outcome: Outcome, begun: float, until: float) -> Non
             up = True
             say(f"{news['hello']} is up after {time.monotonic() - begun:.0f} s")
         elif "begins" in news:
-            now, since = f"{news['begins']} ({news['limit']} s at most)", time.monotonic()
+            now, since = f"{news['begins']}", time.monotonic()
             if not shown:
                 say(f"{outcome.release}: {now} ...")
         elif "step" in news:
-            _note(outcome, news)
+            _note(outcome, news, time.monotonic() - since)
         elif "end" in news:
             return
     if now and len(outcome.steps) < len(STEPS):
-        said = f"the guest ended; at last it said: {guest.last_words}"
-        outcome.steps.append((now, False, time.monotonic() - since, said))
+        why = f"the guest ended; at last it said: {guest.last_words}"
+        said = "no time was left" if time.monotonic() >= until else why
+        done = len(outcome.steps)
+        seconds = time.monotonic() - since
+        outcome.steps.append((STEPS[done].name, False, seconds, said))
+        outcome.steps += [(step.name, False, 0.0, "not begun") for step in STEPS[done + 1 :]]
 
 
-def _note(outcome: Outcome, news: dict[str, Any]) -> None:
-    outcome.steps.append((news["step"], news["ok"], news["seconds"], news["said"]))
-    state = "ok" if news["ok"] else "FAILED"
-    say(f"{outcome.release}: {news['step']}: {state} in {news['seconds']:.0f} s; {news['said']}")
+def _note(outcome: Outcome, news: dict[str, Any], seconds: float) -> None:
+    ok, said = news["ok"], news["said"]
+    outcome.steps.append((news["step"], ok, seconds, said))
+    state = "ok" if ok else "FAILED"
+    say(f"{outcome.release}: {news['step']}: {state} in {seconds:.0f} s; {said}")
