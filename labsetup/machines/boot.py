@@ -6,6 +6,7 @@ Sources: qemu(1); Documentation/filesystems/overlayfs.rst, 9p.rst.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import lzma
 import os
@@ -216,7 +217,9 @@ class Machine:
     def last_words(self) -> str:
         """What qemu or the guest's kernel said at last."""
         said = self._console.read_text(errors="replace") if self._console.exists() else ""
-        if self._process.poll() is not None and self._process.stderr:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)  # it may be just ending
+        if self._process.returncode is not None and self._process.stderr:
             said += self._process.stderr.read().decode(errors="replace")
         lines = ["".join(filter(str.isprintable, line)).strip() for line in said.splitlines()]
         return next((line[:200] for line in reversed(lines) if line), "nothing")
