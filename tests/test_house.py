@@ -38,6 +38,7 @@ ROOMS = [
     "practice",
     "lessons",
     "pages",
+    "machines",
     "command",
     "pictures",
     "editor",

@@ -22,17 +22,28 @@ NBVAL = [
 
 def add(verbs: Verbs) -> None:
     """Declare the verb."""
-    verbs.add(
+    added = verbs.add(
         "test",
         test,
         "run every test and every notebook",
-        usage="labsetup/lab test [-- PYTEST OPTION ...]",
+        usage="labsetup/lab test [-h] [-- PYTEST OPTION ...] | --vm [KERNEL ...] [--minutes N]",
     )
+    added.add_argument(
+        "--vm",
+        metavar="KERNEL",
+        nargs="*",
+        help="try the lab on the distribution's kernels, in a virtual machine; such as 6.1, newest",
+    )
+    added.add_argument("--minutes", type=float, default=20, help="for all kernels together; 20")
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Check style and types, then run every test and every notebook."""
+    """Check style and types, then run every test and every notebook; or boot other kernels."""
     os.chdir(REPO)
+    if arguments.vm is not None:
+        from ..machines.trial import trial
+
+        return trial(arguments.vm, arguments.minutes)
     with without_progress():
         return run_tests(arguments.theirs)
 

@@ -1,0 +1,217 @@
+"""What a guest tries, step by step; each tells in a line of JSON how it went.
+
+A step is a process of its own, with a limit.  Those that are no verb of the lab are functions here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import LabError
+from ..network import sandbox
+
+PYTHON = [sys.executable, "-P", "-m"]
+SLOW = 4  # times as long as with KVM, by the guest's own clock
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to try.
+
+    Attributes:
+        name: in the table.
+        command: arguments of Python's -m.
+        seconds: after which it is ended, where the processor is not emulated.
+        read: makes a line of the JSON that the command printed, where it prints some.
+    """
+
+    name: str
+    command: list[str]
+    seconds: float
+    read: Callable[[Any], str] = str
+
+
+def _doctor(report: Any) -> str:
+    without = [check["name"] for check in report["checks"] if not check["ok"]]
+    return f"without {', '.join(without)}" if without else "ready for every lesson"
+
+
+def _notebook(report: Any) -> str:
+    (ran,) = report["notebooks"]
+    failed = [f"cell {one['cell']}: {one['error']}" for one in ran["failed"]]
+    return "; ".join(failed) or f"{ran['cells']} cells"
+
+
+def _function(name: str, function: str, seconds: float) -> Step:
+    return Step(name, ["labsetup.machines.inside", function], seconds)
+
+
+def _notebook_step(number: str) -> Step:
+    command = ["labsetup.command", "run", number, "--json"]
+    return Step(f"notebook {number}", command, 90, _notebook)
+
+
+# What takes longest comes last, where time may run out.
+STEPS = (
+    Step("doctor", ["labsetup.command", "doctor", "--json"], 60, _doctor),
+    _function("xdpdump on a program that drops", "dump", 30),
+    _function("xdp-loader with two programs", "dispatch", 30),
+    _function("IPVS balances", "ipvs", 60),
+    *map(_notebook_step, ("01", "04", "05")),
+    _function("every exercise's solution", "solutions", 120),
+    _notebook_step("08"),
+    _notebook_step("07"),
+)
+
+
+def dump() -> str:
+    """See with xdpdump what a program drops."""
+    from ..network.topologies import two_hosts
+    from ..programs.program import Program
+
+    net = two_hosts()
+    Program("xdp_drop").attach(net.server.eth0)
+    with net.server.start("xdpdump -i eth0 --rx-capture entry,exit") as watcher:
+        watcher.wait_for("listening on", timeout=60)
+        sent = net.client.ping(net.server, count=3, wait=0.2)
+    # It prints to a pipe when it ends.
+    shown = watcher.output.count("[DROP]")
+    if sent.received or not shown:
+        raise LabError(f"xdpdump shows {shown} dropped; {sent.received} pings came back")
+    return f"it shows {shown} packets with XDP_DROP"
+
+
+def dispatch() -> str:
+    """Have xdp-loader put its dispatcher in front of two programs."""
+    from ..network.topologies import two_hosts
+
+    net = two_hosts()
+    source = Path(__file__).parents[2] / "bpf"
+    with tempfile.TemporaryDirectory(prefix="xdp-lab-") as folder:
+        objects = []
+        for name in ("xdp_pass", "xdp_drop"):
+            objects.append(f"{folder}/{name}.o")
+            net.server.run(f"clang -O2 -g -target bpf -c {source}/{name}.c -o {objects[-1]}")
+        net.server.run(f"xdp-loader load --mode native eth0 {' '.join(objects)}", timeout=120)
+        status = net.server.run("xdp-loader status eth0", timeout=60).output
+        missing = [one for one in ("xdp_dispatcher", "xdp_pass", "xdp_drop") if one not in status]
+        if missing:
+            raise LabError(f"xdp-loader's status has no {', '.join(missing)}: {status}")
+        lost = net.client.ping(net.server, count=2, wait=0.2)
+        net.server.run("xdp-loader unload eth0 --all", timeout=60)
+        back = net.client.ping(net.server, count=2)
+    if lost.received or not back.received:
+        raise LabError(f"{lost.received} pings with the programs, {back.received} after them")
+    return "xdp_dispatcher calls xdp_pass and xdp_drop"
+
+
+def ipvs() -> str:
+    """Balance with both of IPVS's schedulers."""
+    from ..network.topologies import balanced
+    from ..rivals.ipvs import IpvsMaglev, IpvsSource
+    from ..rivals.requests import requests
+
+    net, told = balanced(), []
+    for kind in (IpvsMaglev, IpvsSource):
+        way = kind(net)
+        if way.missing:
+            raise LabError(way.missing)
+        with way:
+            asked = requests(net, 60, seconds=60)
+        if asked.number != 60:
+            raise LabError(f"{way.name}: {asked!r}")
+        told.append(f"{way.name}: {len(asked.servers)} servers")
+    return "; ".join(told)
+
+
+def solutions() -> str:
+    """Have each exercise's check judge its solution."""
+    from ..practice.exercise import every
+    from ..practice.judge import judge
+
+    wrong, exercises = [], every().values()
+    for exercise in exercises:
+        reply = judge(exercise, exercise.solution, seconds=240)
+        if not reply.ok:
+            wrong.append(f"{exercise.id}: {' '.join(repr(reply).split())[:300]}")
+    if wrong:
+        raise LabError("; ".join(wrong))
+    return f"{len(exercises)} judged right"
+
+
+FUNCTIONS = {one.__name__: one for one in (dump, dispatch, ipvs, solutions)}
+
+
+def tell(**fields: Any) -> None:
+    """Write a line, which the host reads."""
+    print(json.dumps(fields), flush=True)
+
+
+def attempt(step: Step, limit: float) -> tuple[bool, str]:
+    """Do a step.
+
+    Args:
+        step: which one.
+        limit: seconds, after which it is ended.
+
+    Returns:
+        whether all was well, and a line on it.
+    """
+    # In a session of its own: all of it is ended, as the lab's own process sees to at its SIGTERM.
+    process = subprocess.Popen(
+        [*PYTHON, *step.command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        out, errors = process.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        try:
+            out, errors = process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, errors = "", ""
+        said = (errors or out).strip().splitlines()
+        return False, f"no end after {limit:.0f} s; {said[-1] if said else 'it said nothing'}"
+    with_words = errors.strip().splitlines()
+    try:
+        line = step.read(json.loads(out))
+    except ValueError:
+        line = with_words[-1] if with_words else f"it said nothing, status {process.returncode}"
+    return process.returncode == 0, line[:2000]
+
+
+def main(words: list[str]) -> int:
+    """Do one function, or all steps: ``all LIMIT SLOW``, for at most LIMIT seconds."""
+    if words[0] in FUNCTIONS:
+        sandbox.enter()
+        try:
+            print(json.dumps(FUNCTIONS[words[0]]()))
+        except LabError as error:
+            print(json.dumps(" ".join(f"{error}".split())))
+            return 1
+        return 0
+    until, slow = time.monotonic() + float(words[1]), float(words[2])
+    tell(hello=os.uname().release, cpus=os.cpu_count())
+    for step in STEPS:
+        limit = min(step.seconds * slow, until - time.monotonic())
+        if limit <= 5:
+            tell(step=step.name, ok=False, said="not begun: no time was left")
+            continue
+        tell(begins=step.name, limit=round(limit))
+        ok, line = attempt(step, limit)
+        tell(step=step.name, ok=ok, said=line)
+    tell(end=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

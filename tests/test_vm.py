@@ -1,0 +1,220 @@
+"""Stock kernels in a virtual machine: all but the boot itself, which `lab test --vm` does."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from support.host import REPO
+
+from labsetup.errors import LabError
+from labsetup.machines import boot, inside, packages, trial
+from labsetup.machines.boot import Job, Machine, initramfs, needed
+from labsetup.machines.inside import STEPS, Step, attempt
+from labsetup.machines.packages import NEWEST, Stock, Tools, choose
+from labsetup.machines.trial import Outcome
+
+NAMES = [
+    "linux-image-6.1.0-9-amd64",
+    "linux-image-6.1.0-56-amd64",
+    "linux-image-6.1.0-57-amd64-unsigned",
+    "linux-image-6.1.0-58-rt-amd64",
+    "linux-image-6.1.0-58-cloud-amd64",
+    "linux-image-6.12-amd64",
+    "linux-image-6.12.107+deb12-amd64",
+    "linux-image-6.12.117+deb12-amd64",
+    "linux-image-6.12.118+deb12-rt-amd64",
+    "linux-image-6.12.118+deb12-amd64-dbg",
+    "linux-image-6.11.9-arm64",
+    "linux-image-6.8.0-49-generic",
+    "linux-image-amd64",
+    "linux-image-generic",
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kind", "name"),
+    [
+        ("6.1", "amd64", "linux-image-6.1.0-56-amd64"),
+        (NEWEST, "amd64", "linux-image-6.12.117+deb12-amd64"),
+        ("6.12", "amd64", "linux-image-6.12.117+deb12-amd64"),
+        ("6.12.107", "amd64", "linux-image-6.12.107+deb12-amd64"),
+        ("6.8", "amd64", "linux-image-6.8.0-49-generic"),
+        ("6", "arm64", "linux-image-6.11.9-arm64"),
+        (NEWEST, "arm64", ""),  # 6.11 is older than what counts as new
+        ("5.10", "amd64", ""),
+    ],
+)
+def test_a_kernel_is_chosen_by_its_number(wanted, kind, name):
+    assert choose(NAMES, wanted, kind) == name
+
+
+@pytest.fixture
+def stock(tmp_path: Path) -> Stock:
+    """A kernel of three modules, one of them packed, one built in."""
+    one = Stock("6.99.1-test", tmp_path / "a kernel")
+    kernel = one.modules / "kernel"
+    kernel.mkdir(parents=True)
+    (kernel / "virtio.ko").write_bytes(b"virtio")
+    (kernel / "virtio_pci.ko.xz").write_bytes(lzma.compress(b"virtio_pci"))
+    (kernel / "overlay.ko").write_bytes(b"overlay")
+    (one.modules / "modules.dep").write_text(
+        "kernel/overlay.ko:\nkernel/virtio.ko:\nkernel/virtio_pci.ko.xz: kernel/virtio.ko\n"
+    )
+    return one
+
+
+def test_modules_come_after_those_that_they_need(stock):
+    names = [path.name for path in needed(stock, ("virtio_pci", "9p", "overlay"))]
+    assert names == ["virtio.ko", "virtio_pci.ko.xz", "overlay.ko"]
+
+
+def tools(folder: Path, qemu: str) -> Tools:
+    """qemu, busybox and kmod, as shell scripts."""
+    (folder / "bin").mkdir(parents=True)
+    for name, text in {
+        "busybox": "cat >/dev/null; echo archive",
+        "kmod": "",
+        packages.HARDWARE[platform.machine()].program: qemu,
+    }.items():
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / "bin" / name).chmod(0o755)
+    return Tools(folder)
+
+
+def test_the_guest_begins_with_unpacked_modules_and_a_script_for_any_path(stock, tmp_path):
+    job = Job(Path("/a repo/it's here"), ["python", "-c", "print('a b')"])
+    folder = tmp_path / "made"
+    folder.mkdir()
+    made = initramfs(stock, tools(tmp_path / "tools", ""), job, folder)
+    assert made.read_text() == "archive\n"
+    root = folder / "initramfs"
+    packed = {path.name: path.read_bytes() for path in (root / "modules").iterdir()}
+    assert packed["01-virtio_pci.ko"] == b"virtio_pci"
+    script = (root / "begin").read_text()
+    assert subprocess.run(["sh", "-n", root / "begin"], check=False).returncode == 0
+    assert """cd '/a repo/it'"'"'s here'""" in script
+    for name in ("init", "begin"):
+        assert "{" not in (root / name).read_text().replace("${", "")
+
+
+def script_of(steps: int, ok: bool = True) -> str:
+    """A guest that tells of so many steps."""
+    told: list[dict[str, object]] = [{"hello": "6.99.1-test", "cpus": 1}]
+    for step in STEPS[:steps]:
+        told += [{"begins": step.name, "limit": 9}, {"step": step.name, "ok": ok, "said": "well"}]
+    return "echo no JSON; cat <<'END'\n" + "\n".join(map(json.dumps, told)) + "\nEND"
+
+
+ENDS = f"echo '{json.dumps({'end': True})}'; exec sleep 600"
+
+
+@pytest.mark.parametrize(
+    ("guest", "ok", "last"),
+    [
+        (f"{script_of(len(STEPS))}; {ENDS}", True, "well"),
+        (f"{script_of(len(STEPS), ok=False)}; {ENDS}", False, "well"),
+        (f"{script_of(3)}; echo a panic >&2", False, "not begun"),
+        (f"{script_of(3)}; exec sleep 600", False, "not begun"),
+        ("echo no such machine >&2", False, "no such machine"),
+        ("exec sleep 600", False, "it did not come up; at last it said: nothing"),
+    ],
+    ids=["well", "failed", "ended", "too late", "no qemu", "silent"],
+)
+def test_what_a_guest_tells_becomes_a_table(guest, ok, last, stock, tmp_path, monkeypatch):
+    monkeypatch.setattr(boot, "HELLO", {True: 1, False: 1})
+    monkeypatch.setattr(trial, "HELLO", {True: 1, False: 1})
+    until = time.monotonic() + 3
+    begun = time.monotonic()
+    unpacked = tools(tmp_path / "tools", guest)
+    outcome = trial._run(stock, unpacked, platform.machine(), until, kvm=False)
+    assert time.monotonic() - begun < 20
+    assert outcome.ok is ok and last in outcome.steps[-1][3], outcome
+    assert f"{outcome!r}".count("\n") == len(outcome.steps)
+
+
+def test_a_guest_ends_with_its_block(stock, tmp_path):
+    unpacked = tools(tmp_path / "tools", "exec sleep 600")
+    with (
+        pytest.raises(KeyboardInterrupt),
+        Machine(
+            *(stock, unpacked, Job(REPO, ["true"]), tmp_path), kvm=False, machine=platform.machine()
+        ) as guest,
+    ):
+        raise KeyboardInterrupt
+    assert guest._process.returncode == -9
+
+
+def test_kvm_that_does_not_work_is_left(stock, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("os.access", lambda *_: True)
+    monkeypatch.setattr(
+        trial,
+        "_run",
+        lambda *_, kvm: Outcome("6.99", f"{kvm}", [] if kvm else [("", True, 0.0, "")]),
+    )
+    outcome = trial._try(stock, Tools(tmp_path), "x86_64", 0)
+    assert outcome.how == "False"
+    assert "is emulated, which is slow" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("machine", "which", "why"),
+    [
+        ("riscv64", shutil.which, "this is riscv64"),
+        ("x86_64", lambda _: None, "apt-get"),
+    ],
+)
+def test_it_is_skipped_with_the_reason(machine, which, why, monkeypatch, capsys):
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr("shutil.which", which)
+    assert trial.trial([]) == trial.SKIPPED
+    said = capsys.readouterr().err
+    assert said.startswith("lab: skipped: ") and why in said
+
+
+@pytest.mark.parametrize(
+    ("code", "ok", "said"),
+    [
+        ("print('\"fine\"')", True, "fine"),
+        ("import sys; print('\"not so\"'); sys.exit(1)", False, "not so"),
+        ("raise ValueError('oh')", False, "ValueError: oh"),
+        ("import time; time.sleep(60)", False, "no end after 1 s; it said nothing"),
+    ],
+)
+def test_a_step_ends_and_tells_a_line(code, ok, said, monkeypatch):
+    monkeypatch.setattr(inside, "PYTHON", [sys.executable, "-c"])
+    assert attempt(Step("a step", [code], 1), 1) == (ok, said)
+
+
+def test_little_memory_is_told(monkeypatch):
+    monkeypatch.setattr("pathlib.Path.read_text", lambda _: "MemAvailable: 900000 kB")
+    with pytest.raises(LabError, match="878 MB of memory are free"):
+        boot.memory()
+
+
+def test_lima_and_cloud_init_start_the_lab_alike():
+    folder = REPO / "labsetup" / "vm"
+    user_data = yaml.safe_load((folder / "user-data.yaml").read_text())
+    (file,) = user_data["write_files"]
+    lima = yaml.safe_load((folder / "lima.yaml").read_text())
+    script = lima["provision"][0]["script"]
+    unit = script.partition("<<'UNIT'\n")[2].partition("UNIT\n")[0]
+    assert unit == file["content"]
+    assert file["path"] in script
+
+
+def test_the_disk_gets_that_unit_too():
+    script = (REPO / "labsetup" / "vm" / "image").read_text()
+    (line,) = [line for line in script.splitlines() if line.startswith("sed -n '/content")]
+    command = line.replace('"$repo', f'"{REPO}').partition(' >"$unit"')[0]
+    made = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+    user_data = yaml.safe_load((REPO / "labsetup" / "vm" / "user-data.yaml").read_text())
+    assert made == user_data["write_files"][0]["content"]
