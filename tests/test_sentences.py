@@ -24,7 +24,7 @@ from labsetup import (
     record,
     send,
 )
-from labsetup.command import __main__, shell
+from labsetup.command import main, shell
 from labsetup.network import lifetime, sandbox
 from labsetup.network.network import Network
 from labsetup.practice.exercise import find
@@ -159,7 +159,7 @@ def test_a_command_that_ends_early_says_why(
     monkeypatch.setattr(shell, "running", running)
     monkeypatch.setattr("sys.argv", ["lab", "shell"])
     monkeypatch.setattr(lifetime, "end_at_signals", lambda: None)
-    assert __main__.main() == status
+    assert main.main() == status
     assert sentence in capsys.readouterr().err
 
 
@@ -168,7 +168,7 @@ def test_without_root_a_command_says_what_to_type(
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setattr("sys.argv", ["lab", "shell", "client"])
-    assert __main__.main() == 1
+    assert main.main() == 1
     assert "the lab needs root; type: sudo labsetup/lab shell client" in capsys.readouterr().err
 
 
