@@ -87,13 +87,13 @@ def test_the_balancer_sees_every_request_and_no_reply(net):
     assert lb.program.places
 
 
-def test_ten_thousand_swaps_break_nothing_that_stays(net):
+def test_a_thousand_swaps_break_nothing_that_stays(net):
     lb = Balancer(net, "lb_table", KEY)
     connections = Connections(net, 500)
     done, rounds = threading.Event(), 0
 
     def swap() -> None:
-        for turn in range(10_000):
+        for turn in range(1000):
             lb.use(*(REST if turn % 2 == 0 else ALL))
         done.set()
 
@@ -104,7 +104,7 @@ def test_ten_thousand_swaps_break_nothing_that_stays(net):
         rounds += 1
     swapping.join(60)
     connections.check()
-    print(f"{rounds} rounds of questions during 10,000 swaps")
+    print(f"{rounds} rounds of questions during 1,000 swaps")
     assert rounds >= 5
     assert set(connections.at[~connections.alive]) == {"s3"}
 

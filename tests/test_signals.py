@@ -53,11 +53,15 @@ class Called:
         begun = time.monotonic()
         said = self.process.communicate(timeout=60)[0]
         took = time.monotonic() - begun
-        while self.left() and time.monotonic() < begun + SOON:
-            time.sleep(0.05)  # polls: of a kill -9 nobody tells
-        assert not self.left()
+        self.is_gone(begun + SOON)
         assert took < SOON, said
         return self.process.returncode, said
+
+    def is_gone(self, deadline: float) -> None:
+        """Fail if there still is something of it at this time of the monotonic clock."""
+        while self.left() and time.monotonic() < deadline:
+            time.sleep(0.05)  # polls: of a kill -9 nobody tells
+        assert not self.left()
 
     def at_work(self, processes: int) -> None:
         """Return once it has so many processes, itself among them."""
@@ -239,7 +243,7 @@ def test_a_terminal_ends_a_verb(
     assert ended and time.monotonic() - begun < SOON
     status = os.waitstatus_to_exitcode(status)
     assert status == 128 + (signal.SIGHUP if closed else signal.SIGINT)
-    assert not called.left()
+    called.is_gone(begun + SOON)
 
 
 def test_a_reader_that_has_read_enough_ends_it_quietly(call: Call) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..arguments import checked
 from ..errors import LabError
+from ..libbpf.grace import wait_for_programs
 from ..network.interface import Interface
 from ..network.network import Network
 from ..programs.program import Program
@@ -155,8 +156,8 @@ class Balancer:
     def _swap(self, gone: Collection[str]) -> None:
         """Fill the table that is not in use, then put it in the place of the other.
 
-        Who comes is written before that, and who is gone is blanked after it: a row of the table
-        in use never names a place without a server.
+        Who comes is written before that, and who is gone is blanked after it, when no packet is
+        with the old table any more: a row of a table in use never names a place without a server.
         """
         servers = self.program["servers"]
         for name, place in self._places.items():  # a server keeps its place when it is out of use
@@ -176,6 +177,7 @@ class Balancer:
             self.program["tables"][unused] = {"rows": now}
         self._rows = now
         self.program["active"][0] = unused
+        wait_for_programs()
         for name in self._places.keys() & gone:
             servers[self._places[name]] = self._server(name) | {"mac": bytes(6)}
 

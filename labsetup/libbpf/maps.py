@@ -51,7 +51,13 @@ def types_of(fd: int) -> MapTypes:
 
 
 def create_map(
-    kind: int, name: str, sizes: tuple[int, int], entries: int, flags: int, types: MapTypes
+    kind: int,
+    name: str,
+    sizes: tuple[int, int],
+    entries: int,
+    flags: int,
+    types: MapTypes,
+    inner: int = 0,
 ) -> int:
     """Make a map, and return its descriptor.
 
@@ -62,11 +68,12 @@ def create_map(
         entries: how many it has room for.
         flags: as the C asks for them.
         types: those of its keys and values; without them, if their BTF is gone.
+        inner: of a map of maps, the descriptor of one like those that it will have.
 
     Raises:
         OSError: with the kernel's error number.
     """
-    attributes = _MapAttributes(name.encode()[:15], kind, flags, *sizes, entries)
+    attributes = _MapAttributes(name.encode()[:15], kind, flags, *sizes, entries, inner=inner)
     btf = lib.bpf_btf_get_fd_by_id(ctypes.c_uint32(types.btf)) if types.btf else -1
     if btf >= 0:
         attributes.btf_fd = btf

@@ -177,7 +177,10 @@ def run_until_end(
             before()
         child = os.fork()
         if child:
-            _leave(_supervise(child, watched, PATIENCE, ask, own_terminal), janitor)
+            status = _supervise(child, watched, PATIENCE, ask, own_terminal)
+            with contextlib.suppress(ProcessLookupError):  # what it began in a group of its own
+                os.killpg(child, signal.SIGKILL)
+            _leave(status, janitor)
         _die_with_parent(ask)
         begin()
         for number in watched:
