@@ -11,7 +11,7 @@ from labsetup.practice.diary import DONE, Diary
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
 
-TERMINAL = "() => [...jupyterapp.shell.widgets('down')][0]?.content._term.buffer.active"
+TERMINAL = "() => [...jupyterapp.shell.widgets('down')][0]?.content._term?.buffer.active"
 LINES = f"""() => {{
     const screen = ({TERMINAL})();
     return screen ? Array.from({{length: screen.length}},
@@ -62,7 +62,7 @@ def test_the_course_opens_first_with_a_terminal_below(lab):
 def test_by_keyboard_into_a_lesson_whose_network_the_terminal_enters_and_back(course):
     keys = course.page.keyboard
     keys.press("Enter")
-    course.page.wait_for_selector(".jp-Notebook .jp-Cell")
+    course.page.wait_for_selector(".jp-Notebook:visible .jp-Cell")
     course.page.wait_for_function(
         "jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'",
         timeout=30_000,
@@ -104,7 +104,7 @@ def test_by_keyboard_alone_to_an_exercise(course):
         "jupyterapp.shell.currentWidget.content.activeCell?.model.sharedModel.getSource()"
         ".startsWith('### 2.2')"
     )
-    assert course.page.locator(".jp-Cell.jp-mod-active").is_visible()
+    course.stands_at(lambda source: source.startswith("### 2.2"))
 
 
 def test_the_map_in_a_notebook_leads_on(lab):
@@ -118,14 +118,22 @@ def test_the_map_in_a_notebook_leads_on(lab):
     )
 
 
-def test_a_terminal_that_was_closed_does_not_come_again(course):
-    course.page.evaluate("[...jupyterapp.shell.widgets('down')].forEach(one => one.close())")
-    course.page.wait_for_timeout(2000)  # within which the layout is kept
+def test_a_terminal_that_was_closed_comes_only_when_one_asks(course):
+    with course.page.expect_request(lambda one: "api/workspaces" in one.url, timeout=20_000):
+        course.page.evaluate("[...jupyterapp.shell.widgets('down')].forEach(one => one.close())")
+    course.page.wait_for_timeout(500)  # until that request is answered
     course.page.goto(course.page.url.replace("reset", ""))
-    course.page.wait_for_selector(".xdp-lab-course, .jp-Notebook")
+    course.page.wait_for_selector(".xdp-lab-course:visible", timeout=60_000)
+    course.page.evaluate("jupyterapp.shell.restored")
     course.page.wait_for_timeout(2000)  # within which one would come
     assert course.page.locator(".jp-Terminal").count() == 0
     assert in_front(course) == "The course"
+    course.command("xdp-lab:terminal")
+    course.page.wait_for_selector(".jp-Terminal:visible")
+    shows(course, "lab shell")
+    course.page.locator(".xterm-viewport").evaluate("one => one.focus()")
+    course.page.keyboard.type("echo typed $((6 * 7))\n")
+    shows(course, "typed 42")
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])

@@ -104,13 +104,33 @@ def test_a_prediction_by_mouse_stays_and_is_judged(drop):
     assert "you predicted" in drop.page.locator(".jp-Cell.jp-mod-active").inner_text()
 
 
-def test_a_prediction_by_keyboard(drop):
+@pytest.mark.parametrize("key", ["Enter", "Shift+Enter"])
+def test_a_prediction_by_keyboard(drop, key):
     drop.run("predict(")
+    before = drop.page.locator(".jp-Cell.jp-mod-active .jp-InputPrompt").inner_text()
     drop.page.locator(".xdp-lab-answer").first.focus()
     drop.page.keyboard.press("Tab")
-    drop.page.keyboard.press("Enter")
+    drop.page.keyboard.press(key)
     drop.page.wait_for_selector("text=noted:")
     assert drop.page.locator(".xdp-lab-answer.mod-info").count() == 1
+    drop.stands_at(lambda source: "predict(" not in source)
+    drop.find("predict(")
+    assert drop.page.locator(".jp-Cell.jp-mod-active .jp-InputPrompt").inner_text() == before
+
+
+@pytest.mark.parametrize("key", ["Enter", "Shift+Enter"])
+def test_a_number_by_keyboard(drop, key):
+    drop.find("from labsetup import *")
+    drop.new_cell([f"guess = predict('How many by {key}', unit='%')"])
+    drop.command("notebook:run-cell")
+    box = drop.page.locator(".jp-Cell.jp-mod-active .xdp-lab-number input")
+    box.focus()
+    drop.page.keyboard.type("17")
+    drop.page.keyboard.press(key)
+    drop.page.wait_for_selector("text=noted: 17")
+    drop.stands_at(lambda source: "How many" not in source)
+    drop.find("How many")
+    drop.command("notebook:delete-cell")  # which nothing below needs
 
 
 def test_an_exercise_by_its_buttons(drop):
@@ -130,12 +150,28 @@ def test_an_exercise_by_its_buttons(drop):
     drop.run(words)
     assert "2.1 No ARP: right" in cell.inner_text()
     row.get_by_text("Start over").click()
-    drop.page.wait_for_function(
-        "jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.getSource()"
-        ".includes('your code')"
-    )
+    drop.page.locator(".jp-Dialog").get_by_text("Cancel").click()
+    assert "your code" not in drop.source()
+    row.get_by_text("Start over").click()
+    drop.page.locator(".jp-Dialog button").get_by_text("Start over").click()
+    drop.stands_at(lambda source: "your code" in source)
+    assert "right" not in cell.inner_text()
     row.get_by_text("Next exercise").click()
-    assert "--check 2.2" in drop.source()
+    drop.stands_at(lambda source: "--check 2.2" in source)
+
+
+def test_an_exercise_by_keyboard_alone(drop):
+    drop.find("--check 2.1")
+    drop.page.keyboard.press("Control+Shift+C")
+    drop.page.keyboard.type("Next exercise")
+    drop.page.keyboard.press("Enter")
+    drop.stands_at(lambda source: "--check 2.2" in source)
+    row = drop.page.locator('.xdp-lab-buttons[data-exercise="2.2"]')
+    row.get_by_text("Hint").focus()
+    drop.page.keyboard.press("Enter")
+    drop.page.wait_for_selector("text=2.2 The missing check, hint 1 of 3")
+    drop.page.keyboard.press("Escape")
+    drop.stands_at(lambda source: "--check 2.2" in source)
 
 
 def test_an_endless_cell_is_interrupted_and_the_kernel_restarts(drop):

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..apart import crowding
 from ..arguments import amount, checked, whole
 from ..errors import LabError
 from ..network.host import Host
@@ -131,7 +132,8 @@ class Connections:
             net: a network with a VIP; its first host is the client.
             number: of connections, from 1 to 10,000.
             port: where the servers listen.
-            wait: seconds for a connection to open, and for each answer.
+            wait: seconds for a connection to open, and for each answer, on a machine that has
+                little else to do.
             ipv6: to the IPv6 VIP.
             ports: the client's ports to use first; else the lab takes one after the other.
             afresh: start the servers anew, so that none remembers connections of an earlier trial;
@@ -147,7 +149,7 @@ class Connections:
         whole("the number of connections", number, 1, 10_000)
         amount("the wait in seconds", wait, 0.01, 60)
         _make_room(2 * number + 200)
-        self._net, self._wait = net, wait
+        self._net, self._wait = net, wait * crowding()
         for service in services(net, port).values():
             if afresh:
                 service.stop()

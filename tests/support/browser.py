@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,15 @@ def _address(server: subprocess.Popen[str]) -> str:
     raise AssertionError(f"no address within a minute: {told}")
 
 
+FOCUSED = """() => {
+    const notebook = jupyterapp.shell.currentWidget.content;
+    const node = notebook.activeCell.node, place = node.getBoundingClientRect();
+    const window = notebook.node.getBoundingClientRect();
+    return document.activeElement === node && place.top < window.bottom - 20
+        && place.bottom > window.top + 20;
+}"""
+
+
 class Reader:
     """Somebody in front of JupyterLab.
 
@@ -136,7 +145,7 @@ class Reader:
         )
 
     def _wait_for_kernel(self) -> None:
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.page.wait_for_selector(".jp-Notebook:visible .jp-Cell")
         self.page.wait_for_function(
             "jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
             timeout=30_000,
@@ -194,6 +203,13 @@ class Reader:
                 "jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.getSource()"
             )
         )
+
+    def stands_at(self, right: Callable[[str], bool]) -> None:
+        """Wait until the cell that Shift+Enter runs is right by its source, in sight, in focus."""
+        deadline = time.monotonic() + 10
+        while not (right(self.source()) and self.page.evaluate(FOCUSED)):
+            assert time.monotonic() < deadline, self.source()
+            self.page.wait_for_timeout(50)
 
     def new_cell(self, lines: list[str]) -> None:
         """Type a cell below the selected one, key by key, and stay in it."""

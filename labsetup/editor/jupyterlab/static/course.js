@@ -4,6 +4,8 @@
  * layout that opens: this page, or a lesson, with a terminal below. What stands on the page comes
  * from the lab's server, labsetup/editor/course.py.
  */
+import { goTo } from "./places.js";
+
 const OPEN = "xdp-lab:course";
 const SIGNS = { done: "●", tried: "◐", "": "○" };
 const WORDS = { done: "done", tried: "tried", "": "not yet" };
@@ -85,12 +87,14 @@ async function open(commands, path, anchor) {
   const panel = await commands.execute("docmanager:open", { path });
   if (!anchor) return;
   await panel.revealed;
+  await panel.context.ready;
   const notebook = panel.content;
   const heading = (cell) => cell.model.sharedModel.getSource().split("\n")[0].replace(/^#+ |`/g, "").replaceAll(" ", "-");
   const place = notebook.widgets.findIndex((cell) => heading(cell) === anchor);
   if (place < 0) return; // the reader has deleted it
-  notebook.activeCellIndex = place;
-  await notebook.scrollToItem(place, "start");
+  await goTo(panel, place, place, "start");
+  await panel.sessionContext.ready; // what is drawn until then moves it
+  if (notebook.activeCellIndex === place) await goTo(panel, place, place, "start");
 }
 
 function pageOf({ Widget }, services, commands) {
@@ -153,18 +157,6 @@ function pageOf({ Widget }, services, commands) {
   };
 }
 
-/* The terminal below; one that is left from before is taken, rather than a second one made. */
-async function openTerminal(app, shell) {
-  const { terminals } = app.serviceManager;
-  if (!terminals.isAvailable()) return;
-  await terminals.ready;
-  const before = shell.currentWidget;
-  const [left] = terminals.running();
-  const terminal = await app.commands.execute("terminal:create-new", left ? { name: left.name } : {});
-  shell.add(terminal, "down");
-  if (before) shell.activateById(before.id);
-}
-
 /* Whether this browser meets this server for the first time. */
 function isNew(server) {
   const before = localStorage.getItem("xdp-lab:server");
@@ -212,7 +204,7 @@ export async function plugin(shared) {
         const begun = isNew((await first).server);
         if (fresh || begun) await show(!named);
         if (!fresh) return;
-        await openTerminal(app, shell);
+        await app.commands.execute("xdp-lab:terminal", { quiet: true });
         if (!named && page?.course) app.commands.execute("filebrowser:go-to-path", { path: page.course.folder, dontShowBrowser: true });
       });
     },

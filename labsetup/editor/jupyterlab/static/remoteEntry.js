@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Cells that begin with %%xdp are C: its colours, its indentation with tabs, its comments, and the
- * numbers of lines that errors name. Pictures follow the theme, exercises have buttons, and who
- * predicts goes on. A JupyterLab extension without a build: what webpack would have made around it
- * is a container with init() and get().
+ * numbers of lines that errors name. Pictures follow the theme. A JupyterLab extension without a
+ * build: what webpack would have made around it and the files beside it is a container with init()
+ * and get().
  */
 (window._JUPYTERLAB ??= {})["xdp-lab"] = (() => {
   const beside = document.currentScript.src;
@@ -110,8 +110,8 @@
     /* An arrow stays in one piece; what JupyterLab takes for a path in an error leads nowhere. */
     .jp-RenderedMarkdown :is(p, li) code { display: inline-block; max-width: 100%; }
     .jp-RenderedText a[href=""] { color: inherit; text-decoration: none; pointer-events: none; }
-    .xdp-lab-answer:disabled { opacity: 1; }
-    .xdp-lab-buttons { display: flex; gap: 8px; padding: 4px 0 0 calc(var(--jp-cell-prompt-width) + 12px); }
+    /* A colour alone is not seen by everybody, and not enough by anybody. */
+    .jp-RenderedMarkdown :is(p, li, td) a:any-link { text-decoration: underline; }
   `;
 
   function addStyle() {
@@ -132,104 +132,21 @@
     }).observe(document.body, { childList: true, subtree: true });
   }
 
-  /* Who has chosen an answer goes on: the next cell is the one that Shift+Enter runs. */
-  function goOn(commands) {
-    document.addEventListener("click", (event) => {
-      if (event.target.closest?.(".xdp-lab-answer"))
-        setTimeout(() => commands.execute("notebook:move-cursor-down"));
-    });
-    document.addEventListener("change", (event) => { // a number, once it is left or entered
-      if (event.target.closest?.(".jp-mod-active .xdp-lab-number"))
-        commands.execute("notebook:move-cursor-down");
-    });
-  }
-
-  /* The number of the exercise that a cell answers. */
-  function exerciseOf(cell) {
-    const source = cell.model.type === "code" ? cell.model.sharedModel.getSource() : "";
-    const found = /^%%xdp\s+\w+\s+--check\s+([\d.]+)|^check\("([\d.]+)"/m.exec(source);
-    return found?.[1] ?? found?.[2];
-  }
-
-  /* Run Python beside the cells, and hand over what comes of it. */
-  function ask(panel, code, take) {
-    const kernel = panel.sessionContext.session?.kernel;
-    if (!kernel) return;
-    const future = kernel.requestExecute({ code, store_history: false });
-    future.onIOPub = ({ header, content }) => take(header.msg_type, content);
-  }
-
-  const ACTIONS = {
-    Hint: (panel, cell, number) =>
-      ask(panel, `hint("${number}")`, (kind, content) => {
-        const type = kind === "execute_result" ? "display_data" : kind; // without a number
-        if (["display_data", "error", "stream"].includes(type))
-          cell.outputArea.model.add({ ...content, output_type: type });
-      }),
-    "Start over": (panel, cell, number) =>
-      ask(panel, `print(__import__("labsetup").practice.exercise.find("${number}").cell)`, (kind, content) => {
-        if (kind === "stream") cell.model.sharedModel.setSource(content.text.trimEnd());
-      }),
-    "Next exercise": (panel, cell, number, commands) => {
-      const notebook = panel.content;
-      const next = notebook.widgets.findIndex(
-        (one, place) => place > notebook.widgets.indexOf(cell) && exerciseOf(one),
-      );
-      if (next < 0) return commands.execute("xdp-lab:course"); // which knows the next lesson
-      notebook.activeCellIndex = next;
-      notebook.scrollToItem(next - 1, "start"); // its text
-    },
-  };
-
-  /* Below each exercise: a hint, the starter again, the next exercise. */
-  function addButtons(panel, commands) {
-    for (const cell of panel.content.widgets) {
-      const number = exerciseOf(cell);
-      const found = cell.node.querySelector(":scope > .xdp-lab-buttons");
-      if (found?.dataset.exercise === number) continue;
-      found?.remove();
-      if (!number) continue;
-      const row = document.createElement("div");
-      row.className = "xdp-lab-buttons";
-      row.dataset.exercise = number;
-      for (const [name, act] of Object.entries(ACTIONS)) {
-        const button = document.createElement("button");
-        button.className = "jp-mod-styled";
-        button.textContent = name;
-        button.addEventListener("click", () => act(panel, cell, number, commands));
-        row.append(button);
-      }
-      cell.node.append(row);
-    }
-  }
-
-  function watchNotebooks(tracker, commands) {
-    const watch = (panel) => {
-      panel.context.ready.then(() => addButtons(panel, commands));
-      panel.content.modelContentChanged.connect(() => addButtons(panel, commands));
-    };
-    tracker.forEach(watch);
-    tracker.widgetAdded.connect((_, panel) => watch(panel));
-  }
-
   async function plugin() {
-    const names = ["@jupyterlab/codemirror", "@jupyterlab/notebook", "@codemirror/language"];
-    const [jupyter, notebooks, language, state, view] = await Promise.all(
-      [...names, "@codemirror/state", "@codemirror/view"].map(shared),
+    const names = ["language", "state", "view"].map((name) => `@codemirror/${name}`);
+    const [jupyter, language, state, view] = await Promise.all(
+      ["@jupyterlab/codemirror", ...names].map(shared),
     );
     return {
-      id: "xdp-lab:course",
+      id: "xdp-lab:c-cells",
       autoStart: true,
       requires: [
         jupyter.IEditorExtensionRegistry,
         jupyter.IEditorLanguageRegistry,
-        notebooks.INotebookTracker,
       ],
-      activate: (app, extensions, languages, tracker) => {
+      activate: (app, extensions, languages) => {
         addStyle();
         nameSliders();
-        goOn(app.commands);
-        watchNotebooks(tracker, app.commands);
         const loadC = async () => (await languages.getLanguage("C++"))?.support;
         extensions.addExtension({
           name: "xdp-lab:c",
@@ -247,8 +164,9 @@
       modules = scope;
     },
     get: async () => {
-      const page = import(new URL("course.js", beside)).then((course) => course.plugin(shared));
-      const found = await Promise.all([plugin(), page]);
+      const others = ["course.js", "answering.js", "terminal.js"].map(async (name) =>
+        (await import(new URL(name, beside))).plugin(shared));
+      const found = await Promise.all([plugin(), ...others]);
       return () => ({ __esModule: true, default: found });
     },
   };
