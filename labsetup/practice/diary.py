@@ -119,8 +119,9 @@ class Diary:
         self._exercises[exercise] = {**self._of(exercise), "state": state}
 
     def open_hint(self, exercise: str) -> None:
-        """Note that one more hint was read."""
-        self._exercises[exercise] = {**self._of(exercise), "hints": self.hints(exercise) + 1}
+        """Note that one more hint was read, which is a try."""
+        more = {"state": self.state(exercise) or TRIED, "hints": self.hints(exercise) + 1}
+        self._exercises[exercise] = more
 
     def clear(self) -> None:
         """Forget everything."""

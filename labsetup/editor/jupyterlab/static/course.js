@@ -60,7 +60,7 @@ function drawn(course, link) {
     const tasks = lesson.tasks.map((task) => element("li", {}, element("span", { ariaHidden: "true" }, `${SIGNS[task.state]} `),
       link(`${task.number} ${task.title}`, lesson.file, task.anchor, {
         ariaLabel: `${task.number} ${task.title}: ${WORDS[task.state]}`, title: WORDS[task.state] })));
-    const more = lesson.tasks.length ? `${lesson.reading} min, ${lesson.everything} with exercises` : `${lesson.reading} min`;
+    const more = lesson.everything > lesson.reading ? `${lesson.reading} min, ${lesson.everything} with exercises` : `${lesson.reading} min`;
     const item = element("li", { className: "lesson" },
       element("div", { className: "head" },
         element("h2", {}, link(`${lesson.number} ${lesson.title}`, lesson.file, "")),
