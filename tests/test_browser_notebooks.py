@@ -39,9 +39,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
             yield someone
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_it_runs(lab, name):
-    lab.turn_to(name)
+@pytest.fixture
+def lesson(lab: Reader, request: pytest.FixtureRequest) -> Iterator[Reader]:
+    lab.turn_to(request.param)
+    yield lab
+    lab.leave()
+
+
+@pytest.mark.parametrize("lesson", NAMES, indirect=True)
+def test_it_runs(lesson):
+    lab = lesson
     before = lab.state()
     assert before["ran"] == before["outputs"] == 0
     after = lab.run_all(seconds=240)
@@ -59,4 +66,3 @@ def test_it_runs(lab, name):
         assert not lab.page.evaluate(TOO_WIDE)
         found = Axe().run(lab.page, {"include": OURS})
         assert found.violations_count == 0, found.generate_report()
-    lab.leave()
