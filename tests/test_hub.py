@@ -7,6 +7,7 @@ import importlib.util
 import re
 import stat
 from ipaddress import IPv4Network
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,6 +35,8 @@ class Engine:
         self.nets: dict[str, dict[str, Any]] = {}
         self.hubs: dict[str, str] = {}
         self.refusals: list[int] = []
+        self.used: list[str] = []
+        self.held: list[str] = []
 
     def networks(self, filters: object = None) -> list[dict[str, Any]]:
         return [{"Name": "host", "IPAM": None}, *self.nets.values()]
@@ -43,14 +46,19 @@ class Engine:
 
     def create_network(self, name: str, ipam: dict[str, Any], **options: Any) -> None:
         assert name not in self.nets
+        if ipam["Config"][0]["Subnet"] in self.used:
+            raise Refused(500)
         self.nets[name] = {"Name": name, "IPAM": ipam, **options}
 
     def inspect_container(self, name: str) -> dict[str, Any]:
-        return {"NetworkSettings": {"Networks": dict(self.hubs)}}
+        networks = {name: {"IPAddress": address} for name, address in self.hubs.items()}
+        return {"NetworkSettings": {"Networks": networks}}
 
-    def connect_container_to_network(self, hub: str, name: str, ipv4_address: str) -> None:
+    def connect_container_to_network(self, hub: str, name: str, ipv4_address: str = "") -> None:
         assert name not in self.hubs
-        self.hubs[name] = ipv4_address
+        if ipv4_address in self.held:
+            raise Refused(500)
+        self.hubs[name] = ipv4_address or "10.213.0.6"
 
     def disconnect_container_from_network(self, hub: str, name: str) -> None:
         if name not in self.hubs:
@@ -63,26 +71,22 @@ class Engine:
         del self.nets[name]
 
 
-class Spawner:
-    """DockerSpawner as far as hooks see it."""
+def prepared(engine: Engine, *names: str) -> list[Any]:
+    """What JupyterHub has done for readers who come at the same time: their spawners."""
+    config = configured(engine)
 
-    def __init__(self, engine: Engine, name: str) -> None:
-        self.engine, self.container_name = engine, f"{READER}-{name}"
-        self.network_name = "bridge"
-        self.hub_connect_url: str | None = None
-
-    async def docker(self, method: str, *words: Any, **options: Any) -> Any:
-        await asyncio.sleep(0)  # another task may be between any two calls
-        return getattr(self.engine, method)(*words, **options)
-
-
-def prepared(engine: Engine, *names: str) -> list[Spawner]:
-    async def all_at_once() -> list[Spawner]:
-        spawners = [Spawner(engine, name) for name in names]
-        await asyncio.gather(*(spawning.prepare(one, "hub", POOL) for one in spawners))
+    async def all_at_once() -> list[Any]:
+        spawners = [SimpleNamespace(container_name=f"{READER}-{name}") for name in names]
+        await asyncio.gather(*(config.Spawner.pre_spawn_hook(one) for one in spawners))
         return spawners
 
     return asyncio.run(all_at_once())
+
+
+def configured(engine: Engine | None = None, **environ: str) -> Config:
+    config = Config()
+    configure(config, settings(environ), "hub", object, lambda: engine)
+    return config
 
 
 def test_a_reader_has_the_smallest_set_of_capabilities_and_no_device():
@@ -127,7 +131,7 @@ def test_a_network_goes_when_its_reader_has_stopped():
     engine = Engine()
     (ada,) = prepared(engine, "ada")
     engine.refusals = [403]  # while the container is still there
-    asyncio.run(spawning.put_away(ada, "hub"))
+    asyncio.run(configured(engine).Spawner.post_stop_hook(ada))
     assert not engine.nets
     assert not engine.hubs
 
@@ -137,7 +141,7 @@ def test_an_engine_that_lets_go_of_nothing_does_not_keep_a_reader(monkeypatch):
     engine = Engine()
     (ada,) = prepared(engine, "ada")
     engine.refusals = [403] * 1000
-    asyncio.run(asyncio.wait_for(spawning.put_away(ada, "hub"), 10))
+    asyncio.run(asyncio.wait_for(configured(engine).Spawner.post_stop_hook(ada), 10))
     assert engine.nets
 
 
@@ -152,9 +156,26 @@ def test_a_new_hub_goes_back_to_readers_who_are_still_there():
     assert ada.network_name in before
 
 
+def test_an_address_that_the_engine_holds_for_nobody_is_not_waited_for():
+    engine = Engine()
+    engine.held = ["10.213.0.2"]
+    (ada,) = prepared(engine, "ada")
+    assert ada.hub_connect_url == "http://10.213.0.6:8081"
+
+
 def test_addresses_that_anything_has_are_left_alone():
     taken = ["10.213.0.0/30", "10.213.0.8/29", "fd00::/64", "10.213.0.20/32"]
     assert str(spawning.free(taken, POOL)) == "10.213.0.24/29"
+
+
+def test_addresses_that_only_the_engine_sees_in_use_are_left_alone():
+    engine = Engine()
+    engine.used = ["10.213.0.0/29", "10.213.0.8/29"]
+    (ada,) = prepared(engine, "ada")
+    assert engine.hubs[ada.network_name] == "10.213.0.18"
+    engine.used = [str(one) for one in POOL.subnets(new_prefix=29)]
+    with pytest.raises(Refused):
+        prepared(engine, "grace")
 
 
 def test_a_pool_that_is_empty_is_told():
@@ -178,12 +199,6 @@ def test_a_pool_that_is_empty_is_told():
 def test_a_setting_that_is_wrong_is_named(variable, value):
     with pytest.raises(LabError, match=variable):
         settings({variable: value})
-
-
-def configured(**environ: str) -> Config:
-    config = Config()
-    configure(config, settings(environ), "hub", object)
-    return config
 
 
 def test_the_hub_is_told_who_may_what():

@@ -5,15 +5,19 @@ JupyterHub reads this file with `get_config` among its names; who imports it has
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from labsetup.hub import spawning
 from labsetup.hub.settings import HUB_PORT, KEEPS, MINE, NAME, READER, ROOM_PORT, Settings, settings
 
 
-def configure(c: Any, has: Settings, hub: str, authenticator: type[Any]) -> None:
+def configure(
+    c: Any, has: Settings, hub: str, authenticator: type[Any], engine: Callable[[], Any]
+) -> None:
     """Set it all.
 
     Args:
@@ -21,6 +25,7 @@ def configure(c: Any, has: Settings, hub: str, authenticator: type[Any]) -> None
         has: what the teacher has set.
         hub: the name or the number of the hub's container.
         authenticator: the class that asks for passwords.
+        engine: gives a client of docker's library.
     """
     c.JupyterHub.bind_url = "https://:8000" if has.certificate else "http://:8000"
     c.JupyterHub.ssl_cert, c.JupyterHub.ssl_key = has.certificate, has.key
@@ -49,11 +54,16 @@ def configure(c: Any, has: Settings, hub: str, authenticator: type[Any]) -> None
     c.Spawner.start_timeout = 300  # forty at once wait for each other
     c.Spawner.http_timeout = 120
 
+    one_at_a_time = asyncio.Lock()  # between looking for free addresses and taking them
+
     async def prepare(spawner: Any) -> None:
-        await spawning.prepare(spawner, hub, has.pool)
+        name = spawner.container_name
+        async with one_at_a_time:
+            at = await asyncio.to_thread(spawning.prepare, engine(), name, hub, has.pool)
+        spawner.network_name, spawner.hub_connect_url = name, f"http://{at}:{HUB_PORT}"
 
     async def put_away(spawner: Any) -> None:
-        await spawning.put_away(spawner, hub)
+        await asyncio.to_thread(spawning.put_away, engine(), spawner.container_name, hub)
 
     c.Spawner.pre_spawn_hook, c.Spawner.post_stop_hook = prepare, put_away
 
@@ -76,10 +86,10 @@ def configure(c: Any, has: Settings, hub: str, authenticator: type[Any]) -> None
 if "get_config" in globals():
     import socket
 
-    import docker
+    from docker import APIClient
 
     from labsetup.hub.passwords import authenticator
 
     own = os.environ.get("XDP_LAB_HUB") or socket.gethostname()
-    spawning.rejoin(docker.APIClient(), own)
-    configure(globals()["get_config"](), settings(os.environ), own, authenticator())
+    spawning.rejoin(APIClient(), own)
+    configure(globals()["get_config"](), settings(os.environ), own, authenticator(), APIClient)

@@ -7,14 +7,14 @@ docker's Engine API on networks, podman-network-create(1) on isolate.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
+import time
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import LabError
 from .engine import GONE, refusal
-from .settings import HUB_PORT, READER
+from .settings import READER
 
 # Those of labsetup/container/README.md, and no other that an engine grants without a word.
 CAPABILITIES = [
@@ -25,21 +25,9 @@ PROCESSES = 2048  # and threads, in one reader's container
 # Limits that every engine may set: podman's own, asked by docker's API, are above many a machine's.
 FILES, TASKS = (1024, 16_384), (16_384, 16_384)  # usually, and if a process asks for more
 PATIENCE = 10.0  # seconds that the engine has to let go of a network
+TRIES = 16  # of subnets that the engine refuses
 EIGHT = 29  # the prefix of a network of eight addresses
-HUBS, READERS = 2, 3  # which of them the hub has, and the reader
-
-_one_at_a_time = asyncio.Lock()  # between looking for free addresses and taking them
-
-
-class Spawner(Protocol):
-    """What is used of DockerSpawner here."""
-
-    container_name: str
-    network_name: str
-    hub_connect_url: str | None
-
-    def docker(self, method: str, *words: Any, **options: Any) -> Any:
-        """Call the engine in another thread."""
+HUBS = 2  # which of them the hub has
 
 
 def host_config() -> dict[str, Any]:
@@ -102,61 +90,83 @@ def network(name: str, subnet: ipaddress.IPv4Network, is_podman: bool) -> dict[s
     }
 
 
-async def prepare(spawner: Spawner, hub: str, pool: ipaddress.IPv4Network) -> None:
-    """Before a container is made: its network, with the hub in it.
+def prepare(engine: Any, name: str, hub: str, pool: ipaddress.IPv4Network) -> str:
+    """Before a container is made: its network, with the hub in it; gives the hub's address there.
 
     Args:
-        spawner: of the reader.
+        engine: docker's client, on docker's socket or podman's.
+        name: of the container, and of the network.
         hub: the name or the number of the hub's own container.
         pool: where addresses come from.
 
     Raises:
         LabError: if no addresses are left.
     """
-    name = spawner.container_name
-    async with _one_at_a_time:
-        networks = await spawner.docker("networks")
-        mine = next((one for one in networks if one["Name"] == name), None)
-        if mine is None:
-            subnet = free(subnets(networks), pool)
-            podman = _is_podman(await spawner.docker("version"))
-            await spawner.docker("create_network", **network(name, subnet, podman))
-        else:  # the engine had not let go of it when the reader last stopped
-            subnet = ipaddress.IPv4Network(_addresses(mine)[0]["Subnet"])
-        own = await spawner.docker("inspect_container", hub)
-        if name not in own["NetworkSettings"]["Networks"]:
-            address = str(subnet[HUBS])
-            await spawner.docker("connect_container_to_network", hub, name, ipv4_address=address)
-    spawner.network_name = name
-    spawner.hub_connect_url = f"http://{subnet[HUBS]}:{HUB_PORT}"
+    networks = engine.networks()
+    mine = next((one for one in networks if one["Name"] == name), None)
+    if mine is None:
+        subnet = _made(engine, name, subnets(networks), pool)
+    else:  # the engine had not let go of it when the reader last stopped
+        subnet = ipaddress.IPv4Network(_addresses(mine)[0]["Subnet"])
+    return _joined(engine, name, hub, subnet)
 
 
-def _is_podman(version: dict[str, Any]) -> bool:
-    return any("podman" in one.get("Name", "").lower() for one in version.get("Components") or ())
+def _made(
+    engine: Any, name: str, taken: list[str], pool: ipaddress.IPv4Network
+) -> ipaddress.IPv4Network:
+    """Make a network; the engine refuses what only it sees that the machine uses already."""
+    components = engine.version().get("Components") or ()
+    is_podman = any("podman" in one.get("Name", "").lower() for one in components)
+    for tries in range(TRIES):
+        subnet = free(taken, pool)
+        try:
+            engine.create_network(**network(name, subnet, is_podman))
+            break
+        except Exception as error:
+            if not refusal(error) or tries == TRIES - 1:
+                raise
+            taken = [*taken, str(subnet)]
+    return subnet
 
 
-async def put_away(spawner: Spawner, hub: str) -> None:
+def _joined(engine: Any, name: str, hub: str, subnet: ipaddress.IPv4Network) -> str:
+    """Have the hub in a network, at the address that an earlier hub had, if that can be had."""
+
+    def own() -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = engine.inspect_container(hub)["NetworkSettings"][
+            "Networks"
+        ]
+        return found
+
+    if name not in own():
+        try:
+            engine.connect_container_to_network(hub, name, ipv4_address=str(subnet[HUBS]))
+        except Exception as error:  # podman 4 may hold an address for a container that is gone
+            if not refusal(error):
+                raise
+            engine.connect_container_to_network(hub, name)
+    return own()[name]["IPAddress"]
+
+
+def put_away(engine: Any, name: str, hub: str) -> None:
     """After a container has ended: its network; one that the engine still holds is used again."""
-    name = spawner.container_name
-    deadline = asyncio.get_running_loop().time() + PATIENCE
-    for method, words in (
-        ("disconnect_container_from_network", (hub, name)),
-        ("remove_network", (name,)),
+    deadline = time.monotonic() + PATIENCE
+    for act, words in (
+        (engine.disconnect_container_from_network, (hub, name)),
+        (engine.remove_network, (name,)),
     ):
         while True:
             try:
-                await spawner.docker(method, *words)
+                act(*words)
                 break
             except Exception as error:  # whatever it is, it must not keep the reader's server
-                if refusal(error) == GONE or asyncio.get_running_loop().time() > deadline:
+                if refusal(error) == GONE or time.monotonic() > deadline:
                     break
-            await asyncio.sleep(0.2)  # polls: a container is removed in its own time
+            time.sleep(0.2)  # polls: a container is removed in its own time
 
 
-def rejoin(client: Any, hub: str) -> None:
+def rejoin(engine: Any, hub: str) -> None:
     """Go back into the networks of readers who outlived an earlier hub."""
-    own = client.inspect_container(hub)["NetworkSettings"]["Networks"]
-    for one in client.networks(filters={"label": READER}):
-        if one["Name"] not in own and _addresses(one):
-            address = str(ipaddress.IPv4Network(_addresses(one)[0]["Subnet"])[HUBS])
-            client.connect_container_to_network(hub, one["Name"], ipv4_address=address)
+    for one in engine.networks(filters={"label": READER}):
+        if addresses := _addresses(one):
+            _joined(engine, one["Name"], hub, ipaddress.IPv4Network(addresses[0]["Subnet"]))
