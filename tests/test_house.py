@@ -39,6 +39,7 @@ ROOMS = [
     "lessons",
     "pages",
     "machines",
+    "hub",
     "command",
     "pictures",
     "editor",

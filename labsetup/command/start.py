@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import shlex
 import signal
 import sys
 
+from ..errors import LabError
 from ..network.lifetime import run_until_end
 from .copies import MINE, Copies
 from .places import NOTEBOOKS, REPO, can_keep, give_back, keep_settings, say
@@ -38,7 +40,7 @@ def start(arguments: argparse.Namespace) -> int:
     shell = json.dumps([sys.executable, "-P", "-m", "labsetup.terminals.jupyter"])
     command = [
         sys.executable,
-        *("-P", "-m", "jupyterlab"),
+        *("-P", "-m", _server()),
         "--allow-root",
         f"--KernelManager.transport={TRANSPORT}",
         "--KernelSpecManager.allowed_kernelspecs=xdp-lab",
@@ -62,6 +64,22 @@ def start(arguments: argparse.Namespace) -> int:
         say(f"{REPO} is read-only: nothing that you change can be saved; copy it to keep that.")
     say("JupyterLab starts.")  # labsetup/editor/server.py says where it is, as soon as it is there
     run_until_end([*command, *arguments.theirs], signal.SIGTERM, _begin, give_back)
+
+
+def _server() -> str:
+    """The module that serves: JupyterLab, or under a hub what asks it who may come in.
+
+    Raises:
+        LabError: under a hub, where the lab was installed without what that needs.
+    """
+    if "JUPYTERHUB_SERVICE_PREFIX" not in os.environ:
+        return "jupyterlab"
+    if not importlib.util.find_spec("jupyterhub"):
+        raise LabError(
+            "a hub has started this lab, which was installed without JupyterHub; build the image "
+            "anew, or type: .venv/bin/pip install --require-hashes -r labsetup/hub/requirements.txt"
+        )
+    return "jupyterhub.singleuser"
 
 
 def _begin() -> None:
