@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from support.host import on_host
 
 from labsetup import LabError
-from labsetup.command import doctor
+from labsetup.command import doctor, doctors
 from labsetup.command.doctor import Finding, Report
 
 HIDE = """
@@ -80,3 +81,43 @@ def test_what_libraries_print_is_not_in_the_report(capfd: pytest.CaptureFixture[
         subprocess.run(["echo", "so does a child"], check=True)
     assert capfd.readouterr().out == ""
     assert Path("/proc/self/fd/1").exists()
+
+
+def report(**of: Mapping[str, object]) -> str:
+    checks = [
+        {"name": name, "ok": True, "needed": True, "detail": "", "mend": "", **fields}
+        for name, fields in of.items()
+    ]
+    return json.dumps({"ok": True, "checks": checks}, indent=2)
+
+
+def test_reports_of_a_class_come_into_one_table(tmp_path: Path) -> None:
+    kernel = {"detail": "Linux 6.1.0-56-amd64 on x86_64"}
+    (tmp_path / "ada.json").write_text(
+        report(
+            kernel=kernel, dig={"ok": False, "needed": False}, nft={"ok": False, "needed": False}
+        )
+    )
+    old = {"ok": False, "detail": "Linux 5.10.0; the lessons need 5.15"}
+    (tmp_path / "bob.json").write_text(report(kernel=old, ping={"ok": False}), "utf-16")
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "ada.json").write_text("sudo: a password is required\n")
+    files = [f"{tmp_path}/{name}.json" for name in ("ada", "bob", "room/ada", "eve")]
+    ran = subprocess.run(
+        [sys.executable, "-P", "-m", "labsetup.command", "doctor", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in ran.stdout.splitlines()]
+    assert [rows[0], *rows[2:]] == [
+        ["machine", "kernel", "BCC", "memory", "MISSING", "without"],
+        ["ada", "6.1.0-56-amd64 on x86_64", "", "", "", "dig, nft"],
+        ["bob", "5.10.0", "", "", "kernel, ping", ""],
+        ["ada (2)", "it is not what lab doctor --json prints", "", "", "", ""],
+        ["eve", "it cannot be read: No such file or directory", "", "", "", ""],
+    ]
+    assert ran.returncode == 1
+    assert doctors.ready(doctors.gather(files[:1]))
+    for file in files[1:]:
+        assert not doctors.ready(doctors.gather([file]))

@@ -21,6 +21,7 @@ from ..errors import LabError
 from ..network import sandbox
 from ..network.process import Background
 from ..tools import installation
+from .doctors import gather, ready, table
 from .verbs import Verbs
 
 
@@ -29,6 +30,12 @@ def add(verbs: Verbs) -> None:
     text = "what this machine can and cannot do, and the command that mends it"
     added = verbs.add("doctor", doctor, text)
     added.add_argument("--json", action="store_true", help="print one JSON document")
+    added.add_argument(
+        "reports",
+        metavar="FILE",
+        nargs="*",
+        help="what doctor --json printed on other machines, for a table of them instead",
+    )
 
 
 @dataclass(frozen=True)
@@ -288,7 +295,11 @@ def checkup() -> Report:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Say what this machine can do."""
+    """Say what this machine can do, or lay side by side what others said of theirs."""
+    if arguments.reports:
+        gathered = gather(arguments.reports)
+        print(json.dumps(gathered, indent=2) if arguments.json else table(gathered))
+        return 0 if ready(gathered) else 1
     with contextlib.redirect_stdout(sys.stderr), _stdout_kept():
         report = Report(examine())
     print(json.dumps(report.as_dict(), indent=2) if arguments.json else report)
