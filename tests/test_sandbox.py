@@ -43,7 +43,8 @@ def test_a_kernel_sees_no_interface_of_the_host_in_any_of_its_threads(kernel):
 
 
 FORKED = """
-import os
+import os, warnings
+warnings.simplefilter("ignore")  # Python 3.13 has one about fork() beside the kernel's threads
 child = os.fork()
 if child == 0:
     print("from a child", flush=True)

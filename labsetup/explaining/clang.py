@@ -17,6 +17,8 @@ WARNINGS = [
     "-Wsometimes-uninitialized",
     "-Wconditional-uninitialized",
 ]
+# What older clangs only warn of, so that each says the same of the same C.
+AS_OLDER = ["-Wno-error=int-conversion", "-Wno-error=incompatible-pointer-types"]
 
 REMARK = re.compile(
     r"^(\S+?):(\d+):\d+: (?:fatal )?(error|warning): (.+?)(?: \[-W[\w-]+\])?$", re.MULTILINE
@@ -89,7 +91,7 @@ def is_telling(words: str) -> bool:
 def undeclared(found: list[Remark]) -> str:
     """The first call of a function that nothing declares, and what mends it; empty if none."""
     for one in found:
-        if call := UNDECLARED.search(one.words):
+        if (call := UNDECLARED.search(one.words)) and not one.rule:
             name = call[1]
             _, mend = mend_of(name)
             return f" at {one.place}: it calls {name}(), which nothing declares; {mend}"
@@ -133,7 +135,8 @@ def gave_up(listing: Listing, found: list[Remark]) -> str:
     elif other:
         line = listing.original(int(other[3] or 0)) if other[3] else 0
         reason = other[4] or other[1] or other[2]
-    where = f" at {Place(line, listing.text(line))}" if line else ""
+    place = Place(line, listing.text(line)) if line else listing.only(r"\w\[\d{3,}\]")
+    where = f" at {place}" if place else ""
     if any(one.kind == "warning" and is_telling(one.words) for one in found):
         return f"{where}: clang gave it up; begin with what it warns of"
     return f"{where}: {str(by_its_words(reason)) or f'LLVM gave up: {reason}'}"

@@ -192,14 +192,15 @@ class Environment:
 
 # What pip does when it installs a package: each script names the Python that it is for.
 SCRIPTS = """
-import sys, importlib.metadata, pathlib
+import importlib.metadata, pathlib, re, sys
 from pip._vendor.distlib.scripts import ScriptMaker
 maker = ScriptMaker(None, sys.argv[1])
 maker.clobber, maker.variants = True, {""}
 for entry in importlib.metadata.entry_points(group="console_scripts"):
     maker.make(f"{entry.name} = {entry.value}")
 for path in pathlib.Path(sys.argv[1]).iterdir():
-    first, line, rest = path.read_bytes().partition(b"\\n")
-    if first.startswith(b"#!") and first.endswith(b"/bin/python"):
-        path.write_bytes(maker._get_shebang("utf-8") + rest)
+    whole = path.read_bytes()  # pip makes it a line of sh where the path has a space
+    head = re.match(rb"#!(?:/bin/sh\\n'''exec' .*\\n' '''|.*/bin/python[\\d.]*)\\n", whole)
+    if head:
+        path.write_bytes(maker._get_shebang("utf-8") + whole[head.end():])
 """

@@ -21,7 +21,7 @@ from bcc.table import _get_event_class
 
 from ..apart import MOST_BYTES, Child, Message, Parent
 from ..errors import LabError
-from ..explaining.clang import WARNINGS
+from ..explaining.clang import AS_OLDER, WARNINGS
 from ..explaining.handed import parts
 from ..explaining.listing import TELL_ALL
 from ..explaining.unwritten import KEY, VALUE, Unwritten, unwritten
@@ -202,7 +202,7 @@ def _work(parent: Parent, text: str, function: str, kind: int, own: Sequence[str
     except (LabError, OSError) as error:
         parent.tell(json.dumps({"functions": None, "trouble": str(error)}))
         return
-    flags = [f"-I{SOURCES}", *WARNINGS]
+    flags = [f"-I{SOURCES}", *WARNINGS, *AS_OLDER]
     try:
         bpf = _Quiet(text=text.encode(), cflags=flags, debug=TELL_ALL)
     except Exception as error:  # BCC raises nothing more particular
