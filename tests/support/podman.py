@@ -25,6 +25,7 @@ from .host import HOST, on_host
 
 IMAGE = os.environ.get("XDP_LAB_IMAGE", "localhost/xdp-lab")
 PAGE = REPO / "labsetup" / "container" / "README.md"
+SOCKET = "/run/podman.sock"
 NOT_HERE = f"there is no image {IMAGE}; {PAGE.relative_to(REPO)} says how it is built"
 
 # In the mounts of the host, with a /proc for this sandbox's processes and a /run that goes with it.
@@ -69,7 +70,8 @@ class Podman:
     def __init__(self, folder: Path, hold: subprocess.Popen[str]) -> None:
         self._enter = ["nsenter", "--mount", f"--target={hold.pid}", "--wd=/", "--"]
         store = "overlay.imagestore=/var/lib/containers/storage"
-        own = "--root", str(folder / "root"), "--runroot", "/run/podman", "--storage-opt", store
+        own = ["--root", str(folder / "root"), "--runroot", "/run/podman", "--storage-opt", store]
+        own += ["--network-config-dir", str(folder / "networks")]
         runtime = ["--runtime=runc"] if shutil.which("runc") and not shutil.which("crun") else []
         self._podman = ["podman", *own, *runtime]
         # Where root may not raise a limit, the engine's own numbers would be refused.
@@ -80,6 +82,25 @@ class Podman:
         command = [*self._enter, *self._podman, *words]
         options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": timeout}
         return subprocess.run(command, check=False, **options)
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[str]:
+        """Answer docker's API too; gives the path of its socket, in this engine's mounts."""
+        command = [*self._enter, *self._podman, "system", "service", "--time=0", f"unix://{SOCKET}"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as api:
+            try:
+                yield SOCKET
+            finally:
+                api.terminate()
+
+    def start_other(self, image: str, name: str, *options: str) -> None:
+        """Start a container of another image.
+
+        Raises:
+            AssertionError: with the engine's words, if it cannot.
+        """
+        started = self("run", "--detach", "--name", name, *self._limits, *options, image)
+        assert not started.returncode, started.stderr
 
     def run(self, options: Sequence[str], *words: str, timeout: float = 60) -> str:
         """Run a container to its end; what it says."""
