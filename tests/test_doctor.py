@@ -121,3 +121,10 @@ def test_reports_of_a_class_come_into_one_table(tmp_path: Path) -> None:
     assert doctors.ready(doctors.gather(files[:1]))
     for file in files[1:]:
         assert not doctors.ready(doctors.gather([file]))
+
+
+def test_a_root_whose_files_are_for_root_alone_compiles_too() -> None:
+    words = f"umask 077; exec {sys.executable} -P -m labsetup.command doctor --json"
+    checks = json.loads(on_host("sh", "-c", words).stdout)["checks"]
+    (compiled,) = [check for check in checks if check["name"] == "compile and verify"]
+    assert compiled["ok"], compiled["detail"]

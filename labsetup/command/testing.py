@@ -34,7 +34,7 @@ def add(verbs: Verbs) -> None:
         nargs="*",
         help="try the lab on the distribution's kernels, in a virtual machine; such as 6.1, newest",
     )
-    added.add_argument("--minutes", type=float, default=20, help="for all kernels together; 20")
+    added.add_argument("--minutes", type=float, default=20, help="for each kernel; 20")
 
 
 def test(arguments: argparse.Namespace) -> int:

@@ -56,7 +56,8 @@ async def _start_jupyter_server_extension(app: Any) -> None:
         return
     app.identity_provider.token_generated = True  # or its address comes without the token
     here = app.ip in ("localhost", "127.0.0.1")
-    say(f"The lab is at  {app.local_url if here else app.connect_url}")
+    urls = [app.local_url] if here else dict.fromkeys(app.connect_url.split())
+    say("The lab is at  " + "\n    ".join(urls))
     if here and not app.open_browser:
         forward = f"{app.port}:127.0.0.1:{app.port}"
         say(

@@ -93,6 +93,7 @@ def see_only(shown: Iterable[Path], hidden: Iterable[Path] = (), kept: Path | No
         OSError: with the kernel's error number.
     """
     sandbox.require()  # whose mounts are private already
+    os.umask(0o022)  # through these folders goes who is not root, wherever they were made
     _call("unshare", CLONE_NEWNS)
     root = sandbox.NETNS
     _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
