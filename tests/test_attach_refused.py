@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 
 import pytest
+from bcc import BPF
 
 from labsetup import LabError, Program
+from labsetup.programs.compile import name_headers
 
 NAMES_THE_CLIENT = "Peer MTU is too large.*client eth0 sends up to {} bytes.*-n client .*mtu 1500"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _silent_libbpf() -> None:
+    """As after a BPF() of the reader's own."""
+    name_headers()
+    own = BPF(text=b"int own(struct xdp_md *ctx) { return XDP_PASS; }")
+    own.load_func(b"own", BPF.XDP)
+    own.cleanup()
 
 
 @pytest.mark.parametrize("mtu", [3_800, 9_000, 65_535])

@@ -17,6 +17,7 @@ from bcc.libbcc import lib as _bccs_own
 # A handle of our own on BCC's library: newer BCCs declare some of these functions themselves,
 # for types of theirs.
 lib = ctypes.CDLL(_bccs_own._name, use_errno=True)
+_libc = ctypes.CDLL(None)
 for _of_a_module, _gives in {
     "bpf_num_functions": ctypes.c_size_t,
     "bpf_function_name": ctypes.c_char_p,
@@ -36,6 +37,35 @@ for _of_a_module, _gives in {
     _function.restype = _gives
     _is_of_an_element = not _of_a_module.startswith(("bpf_num", "bpf_module"))
     _function.argtypes = [ctypes.c_void_p, ctypes.c_size_t][: 1 + _is_of_an_element]
+
+
+_ITS_WORDS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+WARNING = 0  # enum libbpf_print_level
+
+
+def _warn(level: int, words: int, values: int) -> int:
+    """Print what libbpf warns of; a va_list is handed over by its address on amd64 and arm64."""
+    where, text = 2, ctypes.c_void_p(words)
+    if level != WARNING:
+        return 0
+    return int(_libc.vdprintf(where, text, ctypes.c_void_p(values)))
+
+
+_WARN = _ITS_WORDS(_warn)
+
+
+@contextlib.contextmanager
+def outspoken() -> Iterator[None]:
+    """Have libbpf say what it warns of, also when BCC has made it silent, as BPF() does."""
+    if not hasattr(lib, "libbpf_set_print"):
+        yield
+        return
+    lib.libbpf_set_print.restype = ctypes.c_void_p
+    before = lib.libbpf_set_print(_WARN)
+    try:
+        yield
+    finally:
+        lib.libbpf_set_print(ctypes.c_void_p(before))
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 
-from .library import captured_stderr, lib
+from .library import captured_stderr, lib, outspoken
 
 FLAG_UPDATE_IF_NOEXIST = 1
 FLAG_MODE = {"generic": 2, "native": 4}
@@ -28,7 +28,7 @@ def attach_xdp(interface: str, fd: int, flags: int) -> None:
     Raises:
         OSError: with the kernel's error number, and its own words where it gave some.
     """
-    with captured_stderr() as said:
+    with captured_stderr() as said, outspoken():
         failed = lib.bpf_attach_xdp(interface.encode(), fd, flags) < 0
         code = ctypes.get_errno()
     if failed:
