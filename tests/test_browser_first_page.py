@@ -102,7 +102,7 @@ def test_by_keyboard_alone_to_an_exercise(course):
             break
     course.page.keyboard.press("Enter")
     course.page.wait_for_function(
-        "jupyterapp.shell.currentWidget.content.activeCell?.model.sharedModel.getSource()"
+        "jupyterapp.shell.currentWidget.content?.activeCell?.model.sharedModel.getSource()"
         ".startsWith('### 2.2')"
     )
     course.stands_at(lambda source: source.startswith("### 2.2"))

@@ -207,3 +207,44 @@ def test_no_picture_is_wider_than_its_place_and_each_has_words(drop, theme, widt
         ".filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"
     )
     assert not too_wide
+
+
+def test_the_question_that_is_run_waits_for_an_answer_and_lets_one_pass(lab):
+    lab.open("04-look-inside.ipynb")
+    lab.run("from labsetup import *")
+    lab.find("from labsetup import *")
+    lab.new_cell(["guess = predict('What now', 'this', 'that', 'nothing')"])
+    lab.page.keyboard.press("Escape")
+    lab.page.keyboard.press("Shift+Enter")
+    lab.page.wait_for_function("document.activeElement.textContent === 'this'")
+    lab.page.keyboard.press("Shift+Enter")
+    lab.stands_at(lambda source: "What now" not in source)
+    assert lab.page.locator("text=noted:").count() == 0
+    lab.find("What now")
+    lab.page.locator(".jp-Cell.jp-mod-active").focus()
+    lab.page.keyboard.press("Shift+Enter")
+    lab.page.wait_for_function("document.activeElement.textContent === 'this'")
+    lab.page.keyboard.press("ArrowRight")
+    lab.page.keyboard.press("Shift+Enter")
+    lab.page.wait_for_selector("text=noted: that")
+    lab.stands_at(lambda source: "What now" not in source)
+
+
+def test_a_lesson_that_has_not_begun_says_so(lab):
+    lab.open("05-send-back.ipynb")
+    lab.find("--check 5.1")
+    lab.new_cell(["net"])
+    lab.command("notebook:run-cell")
+    assert (
+        "run the cells from the first one on"
+        in lab.page.locator(".jp-Cell.jp-mod-active .jp-OutputArea").inner_text()
+    )
+    lab.find("--check 5.1")
+    lab.page.keyboard.press("Control+Shift+C")
+    lab.page.keyboard.type("hint")
+    lab.page.keyboard.press("Enter")
+    lab.page.wait_for_selector("text=hint 1 of")
+    lab.page.keyboard.press("Control+Shift+C")
+    lab.page.keyboard.type("terminal below")
+    lab.page.keyboard.press("Enter")
+    lab.page.wait_for_function("document.activeElement.classList.contains('xterm-helper-textarea')")

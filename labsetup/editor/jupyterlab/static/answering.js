@@ -4,7 +4,7 @@
  * below each exercise are a hint, its starter again, and the next exercise. The same is in the
  * palette, for the cell that is active.
  */
-import { goTo, placeOf } from "./places.js";
+import { goTo, placeOf, show } from "./places.js";
 
 const ANSWER = ".xdp-lab-answer";
 const NUMBER = ".xdp-lab-number";
@@ -13,11 +13,14 @@ const BUTTONS = ".xdp-lab-buttons";
 const STYLE = `
   ${ANSWER}:disabled { opacity: 1; }
   ${BUTTONS} { display: flex; gap: 8px; padding: 4px 0 4px calc(var(--jp-cell-prompt-width) + 12px); }
-  :is(${ANSWER}, ${BUTTONS} button):focus-visible { outline: 3px solid var(--jp-brand-color1); outline-offset: 2px; }
+  /* By keyboard nobody means the buttons that copy and move a cell. */
+  .jp-Cell:not(:hover) .jp-cell-toolbar { visibility: hidden; }
+  :is(${ANSWER}, ${NUMBER} input, ${BUTTONS} button):focus-visible { outline: 3px solid var(--jp-brand-color1); outline-offset: 2px; }
 `;
 
 /* Who has chosen an answer, or entered a number, goes on to the next cell. */
 function goOn(tracker) {
+  let leaving = false; // a box that is left by Escape changes, and nobody goes on
   const next = (element) => {
     const place = placeOf(tracker, element);
     if (place) goTo(place.panel, place.index + 1);
@@ -27,16 +30,27 @@ function goOn(tracker) {
     if (answer) setTimeout(() => next(answer)); // the widget takes it first
   });
   document.addEventListener("change", ({ target }) => {
-    if (target.closest?.(`.jp-mod-active ${NUMBER}`)) setTimeout(() => next(target));
+    if (!leaving && /\d/.test(target.value) && target.closest?.(`.jp-mod-active ${NUMBER}`))
+      setTimeout(() => next(target));
   });
   const keys = (event) => {
     const at = event.target.closest?.(`${ANSWER}, ${NUMBER}, ${BUTTONS} button`);
-    if (!at || !["Enter", "Escape"].includes(event.key)) return;
+    if (!at) return;
+    const aside = event.key.startsWith("Arrow") && !at.matches(NUMBER);
+    if (!aside && !["Enter", "Escape"].includes(event.key)) return;
     event.preventDefault(); // JupyterLab would run the cell anew, and the question with it
     event.stopPropagation();
-    if (event.key === "Escape") {
+    const passedBy = event.key === "Enter" && event.shiftKey && at.dataset.reached && !event.target.value;
+    delete at.dataset.reached;
+    if (aside) {
+      const way = ["ArrowRight", "ArrowDown"].includes(event.key) ? "next" : "previous";
+      at[`${way}ElementSibling`]?.focus();
+    } else if (event.key === "Escape") {
       const { panel, index } = placeOf(tracker, at) ?? {};
-      if (panel) goTo(panel, index);
+      leaving = true;
+      if (panel) goTo(panel, index).then(() => { leaving = false; });
+    } else if (passedBy) {
+      next(at);
     } else if (at.matches(NUMBER)) {
       event.target.dispatchEvent(new Event("change", { bubbles: true }));
     } else {
@@ -44,6 +58,29 @@ function goOn(tracker) {
     }
   };
   window.addEventListener("keydown", keys, true); // JupyterLab listens at the document
+}
+
+/*
+ * Who runs one cell sees what is next; a question that is open has the focus. Shift+Enter, pressed
+ * once more, passes by it; any other key answers.
+ */
+function afterRunning(tracker, { NotebookActions }) {
+  NotebookActions.executed.connect((_, { notebook, cell }) => {
+    const panel = tracker.find((one) => one.content === notebook);
+    const index = notebook.widgets.indexOf(cell);
+    if (!panel || notebook.activeCellIndex !== index + 1 || notebook.mode === "edit") return;
+    if (!notebook.node.contains(document.activeElement)) return;
+    setTimeout(async () => {
+      if (notebook.activeCellIndex !== index + 1) return;
+      await show(panel, notebook.activeCell);
+      const answers = cell.node.querySelectorAll(`${ANSWER}:not(:disabled)`);
+      const open = [...answers].some((one) => one.matches(".mod-info")) ? undefined : answers[0];
+      const asked = open ?? [...cell.node.querySelectorAll(`${NUMBER} input:not(:disabled)`)].find((one) => !one.value);
+      if (!asked || notebook.activeCellIndex !== index + 1) return;
+      (asked.closest(NUMBER) ?? asked).dataset.reached = "by running";
+      asked.focus();
+    }, 100);
+  });
 }
 
 /* The number of the exercise that a cell answers. */
@@ -61,12 +98,19 @@ function ask(panel, code, take) {
   future.onIOPub = ({ header, content }) => take(header.msg_type, content);
 }
 
+/* Hints are added once, below the exercise, and the buttons stay in sight with them. */
 function hint({ panel, cell }, number) {
-  ask(panel, `hint("${number}")`, (kind, content) => {
+  const { model } = cell.outputArea;
+  if (!model.length) cell.model.trusted = true; // what comes is the lab's own
+  ask(panel, `__import__("labsetup").hint("${number}")`, (kind, content) => {
     const type = kind === "execute_result" ? "display_data" : kind; // without a number
     if (!["display_data", "error", "stream"].includes(type)) return;
-    cell.outputArea.model.add({ ...content, output_type: type });
-    setTimeout(() => cell.outputArea.node.lastElementChild?.scrollIntoView({ block: "nearest" }), 100);
+    const said = JSON.stringify(content.data ?? content.text);
+    const there = Array.from({ length: model.length }, (_, at) => model.get(at).toJSON())
+      .some((one) => JSON.stringify(one.data ?? one.text) === said);
+    if (!there) model.add({ ...content, output_type: type });
+    for (const wait of [50, 400])
+      setTimeout(() => cell.node.querySelector(BUTTONS)?.scrollIntoView({ block: "nearest" }), wait);
   });
 }
 
@@ -94,7 +138,7 @@ const actions = ({ Dialog, showDialog }, commands) => ({
   "Next exercise": ({ panel, index }) => {
     const next = panel.content.widgets.findIndex((one, place) => place > index && exerciseOf(one));
     if (next < 0) return commands.execute("xdp-lab:course"); // which knows the next lesson
-    return goTo(panel, next, next - 1, "start"); // with its text
+    return goTo(panel, next, next - 1); // with its text
   },
 });
 
@@ -130,18 +174,31 @@ function watchNotebooks(tracker, acts) {
   tracker.widgetAdded.connect((_, panel) => watch(panel));
 }
 
-/* In the palette, for the cell that is active. */
-function addCommands(app, palette, tracker, acts) {
+/* The exercise that the reader is at: in the active cell, just run above it, or the next below. */
+function exerciseAt({ content }) {
+  const at = content.activeCellIndex;
+  const numbers = content.widgets.map(exerciseOf);
+  const places = [at, at - 1, numbers.findIndex((number, place) => place > at && number)];
+  const index = places.find((place) => numbers[place]);
+  return index === undefined ? undefined : { index, cell: content.widgets[index], number: numbers[index] };
+}
+
+/* In the palette, for the exercise that the reader is at. */
+function addCommands(app, palette, tracker, acts, { Notification }) {
   for (const [name, act] of Object.entries(acts)) {
-    const here = () => tracker.currentWidget?.content.activeCell && tracker.currentWidget === app.shell.currentWidget;
-    const number = () => here() && exerciseOf(tracker.activeCell);
     const command = `xdp-lab:${name.toLowerCase().replaceAll(" ", "-")}`;
     app.commands.addCommand(command, {
       label: name === "Next exercise" ? name : `${name} (exercise)`,
-      isEnabled: () => Boolean(name === "Next exercise" ? here() : number()),
-      execute: () => {
-        const panel = tracker.currentWidget;
-        return act({ panel, cell: tracker.activeCell, index: panel.content.activeCellIndex }, number());
+      execute: async () => {
+        const panel = tracker.currentWidget === app.shell.currentWidget ? tracker.currentWidget : null;
+        if (name === "Next exercise") {
+          const index = panel?.content.activeCellIndex;
+          return panel ? act({ panel, index }) : app.commands.execute("xdp-lab:course");
+        }
+        const found = panel && exerciseAt(panel);
+        if (!found) return Notification.info("There is no exercise here: go to one in a lesson, and ask there.");
+        if (panel.content.activeCellIndex !== found.index) await goTo(panel, found.index);
+        return act({ panel, ...found }, found.number);
       },
     });
     palette?.addItem({ command, category: "XDP Lab" });
@@ -162,8 +219,8 @@ export async function plugin(shared) {
       const acts = actions(apputils, app.commands);
       goOn(tracker);
       watchNotebooks(tracker, acts);
-      addCommands(app, palette, tracker, acts);
-      tracker.activeCellChanged.connect(() => app.commands.notifyCommandChanged());
+      afterRunning(tracker, notebooks);
+      addCommands(app, palette, tracker, acts, apputils);
     },
   };
 }

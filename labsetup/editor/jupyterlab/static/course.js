@@ -92,9 +92,9 @@ async function open(commands, path, anchor) {
   const heading = (cell) => cell.model.sharedModel.getSource().split("\n")[0].replace(/^#+ |`/g, "").replaceAll(" ", "-");
   const place = notebook.widgets.findIndex((cell) => heading(cell) === anchor);
   if (place < 0) return; // the reader has deleted it
-  await goTo(panel, place, place, "start");
+  await goTo(panel, place, place);
   await panel.sessionContext.ready; // what is drawn until then moves it
-  if (notebook.activeCellIndex === place) await goTo(panel, place, place, "start");
+  if (notebook.activeCellIndex === place) await goTo(panel, place, place);
 }
 
 function pageOf({ Widget }, services, commands) {
@@ -147,7 +147,7 @@ function pageOf({ Widget }, services, commands) {
     }
 
     onActivateRequest() {
-      (this.node.querySelector("a.next") ?? this.node).focus({ preventScroll: true });
+      (this.node.querySelector("a.next") ?? this.node).focus();
     }
 
     dispose() {

@@ -16,6 +16,9 @@ async function openTerminal(app, shell) {
   const [left] = terminals.running();
   const terminal = await app.commands.execute("terminal:create-new", left ? { name: left.name } : {});
   shell.add(terminal, "down");
+  terminal.disposed.connect(() => { // as after exit: where one was before, keys are heard again
+    if (shell.currentWidget) shell.activateById(shell.currentWidget.id);
+  });
   return terminal;
 }
 
@@ -35,6 +38,7 @@ export async function plugin(shared) {
           const before = shell.currentWidget;
           const terminal = await openTerminal(app, shell);
           const front = quiet ? before : terminal;
+          if (!quiet) await new Promise((done) => setTimeout(done, 100)); // the palette gives the focus back first
           if (front) shell.activateById(front.id);
         },
       });
