@@ -216,6 +216,16 @@ def test_the_hub_is_told_who_may_what():
     assert service["url"].startswith("http://127.0.0.1:")
 
 
+def test_the_teacher_comes_to_the_room_and_readers_to_their_servers():
+    first = configured().JupyterHub.default_url
+    for user, page in (
+        (None, ""),  # who has not logged in is asked to, and comes back
+        (SimpleNamespace(admin=False), ""),
+        (SimpleNamespace(admin=True), "/services/room/"),
+    ):
+        assert first(SimpleNamespace(current_user=user)) == page
+
+
 def test_names_need_no_escape_anywhere():
     assert configured().Authenticator.username_pattern == NAME
     for name in ("", "Ada", "a/b", "../hub", "a-b", "1a", "ada\n", "a" * 33, "ä"):

@@ -198,6 +198,7 @@ def test_the_room_is_the_teachers(hub: Hub, pair: tuple[Visitor, Visitor]) -> No
     ada.run(imports, kernel)
     ada.run(check, kernel)
     teacher = hub.visitor("teacher")
+    assert teacher.landed == "/services/room/"
     for name in ("oscar", "trudy", "victor"):
         hub.visitor(name).start()
     folder = "/xdp-lab/my-lab/.state/xdp-lab"

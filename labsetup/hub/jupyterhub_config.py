@@ -69,7 +69,7 @@ def configure(
 
     def first_page(handler: Any) -> str:
         user = handler.current_user
-        return "/services/room/" if user and user.admin else "/hub/spawn"
+        return "/services/room/" if user and user.admin else ""  # a reader's is their server
 
     c.JupyterHub.default_url = first_page
     c.JupyterHub.services = [
