@@ -56,9 +56,9 @@ class Engine:
 
     def connect_container_to_network(self, hub: str, name: str, ipv4_address: str = "") -> None:
         assert name not in self.hubs
-        if ipv4_address in self.held:
-            raise Refused(500)
         self.hubs[name] = ipv4_address or "10.213.0.6"
+        if ipv4_address in self.held:
+            raise Refused(500)  # and leaves it half connected, as podman 4.3 does
 
     def disconnect_container_from_network(self, hub: str, name: str) -> None:
         if name not in self.hubs:
@@ -151,9 +151,19 @@ def test_a_new_hub_goes_back_to_readers_who_are_still_there():
     before = dict(engine.hubs)
     engine.hubs.clear()
     engine.nets["other"] = {"Name": "other", "IPAM": {"Config": []}}
-    spawning.rejoin(engine, "hub")
+    assert not spawning.rejoin(engine, "hub")
     assert engine.hubs == before
     assert ada.network_name in before
+
+
+def test_a_new_hub_says_whose_server_cannot_find_it():
+    engine = Engine()
+    ada, grace = prepared(engine, "ada", "grace")
+    before = dict(engine.hubs)
+    engine.hubs.clear()
+    engine.held = [before[ada.network_name]]
+    assert spawning.rejoin(engine, "hub") == [ada.network_name]
+    assert engine.hubs[grace.network_name] == before[grace.network_name]
 
 
 def test_an_address_that_the_engine_holds_for_nobody_is_not_waited_for():

@@ -91,5 +91,6 @@ if "get_config" in globals():
     from labsetup.hub.passwords import authenticator
 
     own = os.environ.get("XDP_LAB_HUB") or socket.gethostname()
-    spawning.rejoin(APIClient(), own)
+    for name in spawning.rejoin(APIClient(), own):
+        print(f"{name} outlived an earlier hub, which it cannot find: stop it on the page Servers")
     configure(globals()["get_config"](), settings(os.environ), own, authenticator(), APIClient)
