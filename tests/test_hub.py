@@ -37,6 +37,7 @@ class Engine:
         self.refusals: list[int] = []
         self.used: list[str] = []
         self.held: list[str] = []
+        self.status = "running"
 
     def networks(self, filters: object = None) -> list[dict[str, Any]]:
         return [{"Name": "host", "IPAM": None}, *self.nets.values()]
@@ -52,7 +53,7 @@ class Engine:
 
     def inspect_container(self, name: str) -> dict[str, Any]:
         networks = {name: {"IPAddress": address} for name, address in self.hubs.items()}
-        return {"NetworkSettings": {"Networks": networks}}
+        return {"NetworkSettings": {"Networks": networks}, "State": {"Status": self.status}}
 
     def connect_container_to_network(self, hub: str, name: str, ipv4_address: str = "") -> None:
         assert name not in self.hubs
@@ -134,6 +135,15 @@ def test_a_network_goes_when_its_reader_has_stopped():
     asyncio.run(configured(engine).Spawner.post_stop_hook(ada))
     assert not engine.nets
     assert not engine.hubs
+
+
+def test_a_hub_that_is_being_stopped_leaves_networks_to_the_next():
+    engine = Engine()
+    (ada,) = prepared(engine, "ada")
+    engine.status = "stopping"
+    asyncio.run(configured(engine).Spawner.post_stop_hook(ada))
+    assert engine.nets
+    assert engine.hubs
 
 
 def test_an_engine_that_lets_go_of_nothing_does_not_keep_a_reader(monkeypatch):

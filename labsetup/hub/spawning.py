@@ -26,7 +26,7 @@ PROCESSES = 2048  # and threads, in one reader's container
 # Limits that every engine may set: podman's own, asked by docker's API, are above many a machine's.
 FILES, TASKS = (1024, 16_384), (16_384, 16_384)  # usually, and if a process asks for more
 PATIENCE = 10.0  # seconds that the engine has to let go of a network
-TRIES = 16  # of subnets that the engine refuses
+TRIES = 64  # of subnets that the engine refuses
 EIGHT = 29  # the prefix of a network of eight addresses
 HUBS = 2  # which of them the hub has
 
@@ -152,7 +152,13 @@ def _joined(engine: Any, name: str, hub: str, subnet: ipaddress.IPv4Network) -> 
 
 
 def put_away(engine: Any, name: str, hub: str) -> None:
-    """After a container has ended: its network; one that the engine still holds is used again."""
+    """After a container has ended: its network; one that the engine still holds is used again.
+
+    Where the hub itself is being stopped they stay for the next one: podman 4 would forget such a
+    network, and leave its bridge to the machine.
+    """
+    if engine.inspect_container(hub)["State"]["Status"] != "running":
+        return
     deadline = time.monotonic() + PATIENCE
     for act, words in (
         (engine.disconnect_container_from_network, (hub, name)),
