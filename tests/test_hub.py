@@ -37,6 +37,7 @@ class Engine:
         self.refusals: list[int] = []
         self.used: list[str] = []
         self.held: list[str] = []
+        self.status = "running"
 
     def networks(self, filters: object = None) -> list[dict[str, Any]]:
         return [{"Name": "host", "IPAM": None}, *self.nets.values()]
@@ -52,13 +53,13 @@ class Engine:
 
     def inspect_container(self, name: str) -> dict[str, Any]:
         networks = {name: {"IPAddress": address} for name, address in self.hubs.items()}
-        return {"NetworkSettings": {"Networks": networks}}
+        return {"NetworkSettings": {"Networks": networks}, "State": {"Status": self.status}}
 
     def connect_container_to_network(self, hub: str, name: str, ipv4_address: str = "") -> None:
         assert name not in self.hubs
-        if ipv4_address in self.held:
-            raise Refused(500)
         self.hubs[name] = ipv4_address or "10.213.0.6"
+        if ipv4_address in self.held:
+            raise Refused(500)  # and leaves it half connected, as podman 4.3 does
 
     def disconnect_container_from_network(self, hub: str, name: str) -> None:
         if name not in self.hubs:
@@ -136,6 +137,15 @@ def test_a_network_goes_when_its_reader_has_stopped():
     assert not engine.hubs
 
 
+def test_a_hub_that_is_being_stopped_leaves_networks_to_the_next():
+    engine = Engine()
+    (ada,) = prepared(engine, "ada")
+    engine.status = "stopping"
+    asyncio.run(configured(engine).Spawner.post_stop_hook(ada))
+    assert engine.nets
+    assert engine.hubs
+
+
 def test_an_engine_that_lets_go_of_nothing_does_not_keep_a_reader(monkeypatch):
     monkeypatch.setattr(spawning, "PATIENCE", 0.5)
     engine = Engine()
@@ -151,9 +161,19 @@ def test_a_new_hub_goes_back_to_readers_who_are_still_there():
     before = dict(engine.hubs)
     engine.hubs.clear()
     engine.nets["other"] = {"Name": "other", "IPAM": {"Config": []}}
-    spawning.rejoin(engine, "hub")
+    assert not spawning.rejoin(engine, "hub")
     assert engine.hubs == before
     assert ada.network_name in before
+
+
+def test_a_new_hub_says_whose_server_cannot_find_it():
+    engine = Engine()
+    ada, grace = prepared(engine, "ada", "grace")
+    before = dict(engine.hubs)
+    engine.hubs.clear()
+    engine.held = [before[ada.network_name]]
+    assert spawning.rejoin(engine, "hub") == [ada.network_name]
+    assert engine.hubs[grace.network_name] == before[grace.network_name]
 
 
 def test_an_address_that_the_engine_holds_for_nobody_is_not_waited_for():
@@ -214,6 +234,16 @@ def test_the_hub_is_told_who_may_what():
     (service,) = config.JupyterHub.services
     assert not {"admin", "api_token"} & service.keys()
     assert service["url"].startswith("http://127.0.0.1:")
+
+
+def test_the_teacher_comes_to_the_room_and_readers_to_their_servers():
+    first = configured().JupyterHub.default_url
+    for user, page in (
+        (None, ""),  # who has not logged in is asked to, and comes back
+        (SimpleNamespace(admin=False), ""),
+        (SimpleNamespace(admin=True), "/services/room/"),
+    ):
+        assert first(SimpleNamespace(current_user=user)) == page
 
 
 def test_names_need_no_escape_anywhere():

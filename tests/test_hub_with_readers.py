@@ -12,7 +12,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import requests
@@ -60,36 +59,30 @@ def pair(hub: Hub) -> tuple[Visitor, Visitor]:
     return ada, mallory
 
 
-def available() -> float:
-    """The machine's memory that could be had, in MiB."""
-    found = re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
-    assert found
-    return int(found[1]) / 1024
-
-
 def test_a_room_runs_notebook_02(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
-    def in_turn_of_nobody(act: Callable[[Visitor], float]) -> list[float]:
+    def at_once(act: Callable[[Visitor], float]) -> list[float]:
         with ThreadPoolExecutor(READERS) as pool:
             return list(pool.map(act, visitors))
 
     visitors = [hub.visitor(f"reader{number}") for number in range(READERS)]
-    before = available()
-    pages = in_turn_of_nobody(Visitor.start)
-    opened = available()
-    runs = in_turn_of_nobody(lambda one: one.run_notebook()[0])
-    after, memory = available(), hub.mebibytes()
-    containers = [memory[f"xdp-lab-reader-{one.name}"] for one in visitors]
+    pages = at_once(Visitor.start)
+    opened = [hub.used(f"xdp-lab-reader-{one.name}") for one in visitors]
+    runs = at_once(lambda one: one.run_notebook()[0])
+    after = [hub.used(f"xdp-lab-reader-{one.name}") for one in visitors]
     # Each has its own copy, and nobody's cells ran in another's container.
     names = {text_of(one.run("import socket; print(socket.gethostname())")) for one in visitors}
     assert len(names) == READERS
+    typical = statistics.median
     with capsys.disabled():
         print(
-            f"\n{READERS} readers: page {statistics.median(pages):.1f} s (slowest "
-            f"{max(pages):.1f}), notebook 02 {statistics.median(runs):.1f} s (slowest "
-            f"{max(runs):.1f}); container {statistics.median(containers):.0f} MiB (largest "
-            f"{max(containers):.0f}); of the machine's memory a reader "
-            f"{(before - opened) / READERS:.0f} MiB with the page, "
-            f"{(before - after) / READERS:.0f} with the notebook; hub {memory[NAME]:.0f} MiB"
+            f"\n{READERS} readers: page {typical(pages):.1f} s (slowest {max(pages):.1f}), "
+            f"notebook 02 {typical(runs):.1f} s (slowest {max(runs):.1f}); CPU a reader "
+            f"{typical(one.cpu for one in opened):.1f} s for the page, "
+            f"{typical(b.cpu - a.cpu for a, b in zip(opened, after, strict=True)):.1f} for the "
+            f"notebook; memory a reader {typical(one.memory for one in after):.0f} MiB (most "
+            f"{max(one.memory for one in after):.0f}), without cached files "
+            f"{typical(one.own for one in after):.0f}; hub {hub.used(NAME)}; "
+            f"{os.getloadavg()[0]:.0f} processes wanted the machine"
         )
     for one in visitors:
         one.stop()
@@ -205,6 +198,7 @@ def test_the_room_is_the_teachers(hub: Hub, pair: tuple[Visitor, Visitor]) -> No
     ada.run(imports, kernel)
     ada.run(check, kernel)
     teacher = hub.visitor("teacher")
+    assert teacher.landed == "/services/room/"
     for name in ("oscar", "trudy", "victor"):
         hub.visitor(name).start()
     folder = "/xdp-lab/my-lab/.state/xdp-lab"

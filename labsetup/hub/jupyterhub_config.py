@@ -69,7 +69,7 @@ def configure(
 
     def first_page(handler: Any) -> str:
         user = handler.current_user
-        return "/services/room/" if user and user.admin else "/hub/spawn"
+        return "/services/room/" if user and user.admin else ""  # a reader's is their server
 
     c.JupyterHub.default_url = first_page
     c.JupyterHub.services = [
@@ -91,5 +91,6 @@ if "get_config" in globals():
     from labsetup.hub.passwords import authenticator
 
     own = os.environ.get("XDP_LAB_HUB") or socket.gethostname()
-    spawning.rejoin(APIClient(), own)
+    for name in spawning.rejoin(APIClient(), own):
+        print(f"{name} outlived an earlier hub, which it cannot find: stop it on the page Servers")
     configure(globals()["get_config"](), settings(os.environ), own, authenticator(), APIClient)

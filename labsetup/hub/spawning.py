@@ -7,6 +7,7 @@ docker's Engine API on networks, podman-network-create(1) on isolate.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import time
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ PROCESSES = 2048  # and threads, in one reader's container
 # Limits that every engine may set: podman's own, asked by docker's API, are above many a machine's.
 FILES, TASKS = (1024, 16_384), (16_384, 16_384)  # usually, and if a process asks for more
 PATIENCE = 10.0  # seconds that the engine has to let go of a network
-TRIES = 16  # of subnets that the engine refuses
+TRIES = 64  # of subnets that the engine refuses
 EIGHT = 29  # the prefix of a network of eight addresses
 HUBS = 2  # which of them the hub has
 
@@ -144,12 +145,20 @@ def _joined(engine: Any, name: str, hub: str, subnet: ipaddress.IPv4Network) -> 
         except Exception as error:  # podman 4 may hold an address for a container that is gone
             if not refusal(error):
                 raise
+            with contextlib.suppress(Exception):  # it may have it half connected, or not at all
+                engine.disconnect_container_from_network(hub, name)
             engine.connect_container_to_network(hub, name)
     return own()[name]["IPAddress"]
 
 
 def put_away(engine: Any, name: str, hub: str) -> None:
-    """After a container has ended: its network; one that the engine still holds is used again."""
+    """After a container has ended: its network; one that the engine still holds is used again.
+
+    Where the hub itself is being stopped they stay for the next one: podman 4 would forget such a
+    network, and leave its bridge to the machine.
+    """
+    if engine.inspect_container(hub)["State"]["Status"] != "running":
+        return
     deadline = time.monotonic() + PATIENCE
     for act, words in (
         (engine.disconnect_container_from_network, (hub, name)),
@@ -165,8 +174,22 @@ def put_away(engine: Any, name: str, hub: str) -> None:
             time.sleep(0.2)  # polls: a container is removed in its own time
 
 
-def rejoin(engine: Any, hub: str) -> None:
-    """Go back into the networks of readers who outlived an earlier hub."""
+def rejoin(engine: Any, hub: str) -> list[str]:
+    """Go back into the networks of readers who outlived an earlier hub.
+
+    Gives the names of those where the engine refuses, or gives the hub another address than their
+    servers know: these readers have to start their servers anew.
+    """
+    lost = []
     for one in engine.networks(filters={"label": READER}):
-        if addresses := _addresses(one):
-            _joined(engine, one["Name"], hub, ipaddress.IPv4Network(addresses[0]["Subnet"]))
+        if not (addresses := _addresses(one)):
+            continue
+        subnet = ipaddress.IPv4Network(addresses[0]["Subnet"])
+        try:
+            if _joined(engine, one["Name"], hub, subnet) == str(subnet[HUBS]):
+                continue
+        except Exception as error:
+            if not refusal(error):
+                raise
+        lost.append(one["Name"])
+    return lost

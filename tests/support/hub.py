@@ -24,6 +24,7 @@ class Visitor:
     def __init__(self, hub: str, name: str, password: str = "") -> None:
         self.hub, self.name, self.password = hub, name, password
         self.session = requests.Session()
+        self.landed = ""  # where the login led
 
     def get(self, path: str, **options: Any) -> requests.Response:
         """What a browser gets at a path; redirects are followed, as it does."""
@@ -42,10 +43,12 @@ class Visitor:
         return str(max(fits)[1]) if fits else ""
 
     def log_in(self) -> int:
-        """Fill in the form; the status of what comes then."""
-        self.get("/hub/login")
+        """Fill in the form, coming from the front; the status of what comes then."""
+        asked = self.get("/")
         form = {"username": self.name, "password": self.password, "_xsrf": self._xsrf("/hub/login")}
-        return self.session.post(f"{self.hub}/hub/login", data=form, timeout=LIMIT).status_code
+        came = self.session.post(asked.url, data=form, timeout=LIMIT)
+        self.landed = urlsplit(came.url).path
+        return came.status_code
 
     def start(self) -> float:
         """Start the server, and wait for JupyterLab's page; gives the seconds.

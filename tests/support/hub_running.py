@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import time
+from typing import NamedTuple
 
 import requests
 
@@ -15,6 +16,26 @@ from .podman import IMAGE, Podman
 HUB_IMAGE = os.environ.get("XDP_LAB_HUB_IMAGE", "localhost/xdp-lab-hub")
 NAME, ADDRESS = "xdp-lab-hub", "http://127.0.0.1:8000"
 PYTHON = "/xdp-lab/.venv/bin/python"
+
+
+# Of control groups in their first version, and in their second.
+COUNTERS = """
+cd /sys/fs/cgroup
+if [ -d memory ]; then
+    echo ns $(cat cpuacct/cpuacct.usage); echo bytes $(cat memory/memory.usage_in_bytes)
+    cat memory/memory.stat
+else
+    cat cpu.stat memory.stat; echo bytes $(cat memory.current)
+fi
+"""
+
+
+class Used(NamedTuple):
+    """CPU in seconds, memory in MiB, and what of that cannot be read anew from a disk."""
+
+    cpu: float
+    memory: float
+    own: float
 
 
 class Hub:
@@ -65,21 +86,13 @@ class Hub:
         form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         return self.podman("inspect", f"xdp-lab-reader-{name}", "--format", form).stdout.strip()
 
-    def mebibytes(self) -> dict[str, float]:
-        """The memory of each container, as the engine has it."""
-        ran = self.podman("stats", "--no-stream", "--format", "json")
-        found = {
-            one["name"]: one["mem_usage"].split("/")[0].strip() for one in json.loads(ran.stdout)
-        }
-        return {name: _bytes(text) / 2**20 for name, text in found.items()}
-
-
-def _bytes(text: str) -> float:
-    """Of ``"301.4MB"``, in which an M is a million."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0)):
-        if text.endswith(unit):
-            return float(text.removesuffix(unit)) * size
-    raise AssertionError(text)
+    def used(self, container: str) -> Used:
+        """What a container has used of the machine until now, as the kernel counts it."""
+        said = self.podman("exec", container, "sh", "-c", COUNTERS, timeout=300).stdout
+        found = dict(re.findall(r"^(\w+) (\d+)$", said, re.MULTILINE))
+        cpu = int(found["ns"]) / 1e9 if "ns" in found else int(found["usage_usec"]) / 1e6
+        own = int(found["total_rss"] if "total_rss" in found else found["anon"])
+        return Used(cpu, int(found["bytes"]) / 2**20, own / 2**20)
 
 
 def reason_without() -> str:

@@ -89,6 +89,10 @@ class Podman:
         command = [*self._enter, *self._podman, "system", "service", "--time=0", f"unix://{SOCKET}"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as api:
             try:
+                deadline = time.monotonic() + 60
+                while subprocess.run([*self._enter, "test", "-S", SOCKET], check=False).returncode:
+                    assert time.monotonic() < deadline, "podman answers at no socket"
+                    time.sleep(0.2)  # polls: it tells nobody when it listens
                 yield SOCKET
             finally:
                 api.terminate()
