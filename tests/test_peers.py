@@ -43,6 +43,7 @@ from labsetup import (
     send,
     services,
 )
+from labsetup.apart import crowding
 from labsetup.balancing.peers import Peers
 from labsetup.packets.craft import frame
 
@@ -138,6 +139,7 @@ def cookies(peers: Peers, always: bool) -> Iterator[None]:
         net_of(peers).hosts[name].run("sysctl -w net.ipv4.tcp_syncookies=1")
 
 
+@pytest.mark.alone
 @with_second_chance
 @pytest.mark.parametrize("always", [False, True], ids=["half-open", "cookies"])
 @pytest.mark.parametrize("what", ["drain", "add", "flap"])
@@ -155,7 +157,7 @@ def test_handshakes_end_well_though_the_servers_change_within(peers, what, alway
     with cookies(peers, always):
         with capture(client.eth0) as seen:
             send(client.eth0, [packet(a, sport=p, flags="S", seq=9) for a, p in begun])
-            seen.stop(quiet=0.2)
+            seen.stop(quiet=0.2 * crowding())
         answers = {
             (one.packet[IP].dst, one.packet[TCP].dport): one.packet[TCP].seq
             for one in seen
@@ -170,10 +172,10 @@ def test_handshakes_end_well_though_the_servers_change_within(peers, what, alway
                 for (a, p), number in answers.items()
             ]
             send(client.eth0, acks)
-            limit = time.monotonic() + 3
+            limit = time.monotonic() + 3 * crowding()
             while _connections(net) < len(answers) and time.monotonic() < limit:
                 time.sleep(0.01)  # polls: the services' loop tells nobody
-            seen.stop(quiet=0.2)
+            seen.stop(quiet=0.2 * crowding())
     greeted = {
         (one.packet[IP].dst, one.packet[TCP].dport)
         for one in seen
