@@ -1,4 +1,4 @@
-"""The hub without a hub: what its engine is asked for, who may come in, what a cluster is told."""
+"""The hub without a hub: what its engine is asked for, who may come in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from support.host import REPO
 from support.hub_engine import Refused
 from support.podman import capabilities, granted
@@ -313,42 +312,6 @@ def test_what_the_hub_needs_fits_the_labs_own_pins():
     assert {name: lab[name] for name in common} == {name: hub[name] for name in common}
     text = (REPO / "labsetup/container/Containerfile").read_text()
     assert "--require-hashes -r labsetup/hub/requirements.txt" in text
-
-
-# What the chart's schema (jupyterhub/values.schema.yaml of zero-to-jupyterhub-k8s, which allows no
-# other key) has in the places that values.yaml uses.
-SCHEMA = {
-    "": {"hub", "singleuser", "cull"},
-    "hub": {"config"},
-    "singleuser": {
-        *("image", "cmd", "defaultUrl", "startTimeout", "extraPodConfig", "cpu", "memory"),
-        *("uid", "fsGid", "storage", "cloudMetadata", "networkPolicy"),
-    },
-    "singleuser.image": {"name", "tag", "pullPolicy", "pullSecrets"},
-    "singleuser.cpu": {"limit", "guarantee"},
-    "singleuser.memory": {"limit", "guarantee"},
-    "singleuser.storage": {"type", "capacity", "homeMountPath", "dynamic", "static"},
-    "singleuser.cloudMetadata": {"blockWithIptables", "ip"},
-    "singleuser.networkPolicy": {"enabled", "egress", "ingress", "egressAllowRules"},
-    "cull": {"enabled", "timeout", "every", "maxAge"},
-}
-# Of the Kubernetes API's SecurityContext and PodSpec.
-SECURITY = {"runAsUser", "runAsGroup", "allowPrivilegeEscalation", "capabilities"}
-
-
-def test_the_clusters_values_have_the_charts_keys():
-    values = yaml.safe_load((FOLDER / "kubernetes" / "values.yaml").read_text())
-    for place, allowed in SCHEMA.items():
-        found: Any = values
-        for key in filter(None, place.split(".")):
-            found = found[key]
-        assert found.keys() <= allowed, place
-    pod = values["singleuser"]
-    assert pod["extraPodConfig"].keys() == {"runtimeClassName"}
-    assert (pod["uid"], pod["cmd"], pod["storage"]["homeMountPath"]) == (0, ["start"], MINE)
-    context = values["hub"]["config"]["KubeSpawner"]["container_security_context"]
-    assert context.keys() == SECURITY
-    assert context["capabilities"] == {"drop": ["ALL"], "add": spawning.CAPABILITIES}
 
 
 def test_the_hubs_image_is_the_labs():
