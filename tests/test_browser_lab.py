@@ -166,6 +166,12 @@ def test_an_exercise_by_keyboard_alone(drop):
     drop.page.keyboard.type("Next exercise")
     drop.page.keyboard.press("Enter")
     drop.stands_at(lambda source: "--check 2.2" in source)
+    drop.find("### 2.3 ")  # whose text this is
+    drop.page.keyboard.press("Control+Shift+C")
+    drop.page.keyboard.type("hint")
+    drop.page.keyboard.press("Enter")
+    drop.page.wait_for_selector("text=, hint 1 of")
+    drop.stands_at(lambda source: "--check 2.3" in source)
     row = drop.page.locator('.xdp-lab-buttons[data-exercise="2.2"]')
     row.get_by_text("Hint").focus()
     drop.page.keyboard.press("Enter")

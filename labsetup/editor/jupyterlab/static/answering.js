@@ -10,6 +10,8 @@ const ANSWER = ".xdp-lab-answer";
 const NUMBER = ".xdp-lab-number";
 const BUTTONS = ".xdp-lab-buttons";
 
+const BRIEFLY = { autoClose: 6000 }; // ms
+
 const STYLE = `
   ${ANSWER}:disabled { opacity: 1; }
   ${BUTTONS} { display: flex; gap: 8px; padding: 4px 0 4px calc(var(--jp-cell-prompt-width) + 12px); }
@@ -70,16 +72,21 @@ function afterRunning(tracker, { NotebookActions }) {
     const index = notebook.widgets.indexOf(cell);
     if (!panel || notebook.activeCellIndex !== index + 1 || notebook.mode === "edit") return;
     if (!notebook.node.contains(document.activeElement)) return;
-    setTimeout(async () => {
+    let looks = 30; // frames until an answer is drawn
+    const look = async () => {
       if (notebook.activeCellIndex !== index + 1) return;
-      await show(panel, notebook.activeCell);
-      const answers = cell.node.querySelectorAll(`${ANSWER}:not(:disabled)`);
-      const open = [...answers].some((one) => one.matches(".mod-info")) ? undefined : answers[0];
+      const answers = [...cell.node.querySelectorAll(`${ANSWER}:not(:disabled)`)];
+      const open = answers.some((one) => one.matches(".mod-info")) ? undefined : answers[0];
       const asked = open ?? [...cell.node.querySelectorAll(`${NUMBER} input:not(:disabled)`)].find((one) => !one.value);
-      if (!asked || notebook.activeCellIndex !== index + 1) return;
-      (asked.closest(NUMBER) ?? asked).dataset.reached = "by running";
-      asked.focus();
-    }, 100);
+      if (asked) {
+        (asked.closest(NUMBER) ?? asked).dataset.reached = "by running";
+        asked.focus();
+      } else if (looks-- > 0 && /\bpredict\(/.test(cell.model.sharedModel.getSource())) {
+        return requestAnimationFrame(look);
+      }
+      await show(panel, asked ? cell : notebook.activeCell);
+    };
+    look();
   });
 }
 
@@ -105,16 +112,17 @@ function hint({ panel, cell }, number) {
   ask(panel, `__import__("labsetup").hint("${number}")`, (kind, content) => {
     const type = kind === "execute_result" ? "display_data" : kind; // without a number
     if (!["display_data", "error", "stream"].includes(type)) return;
-    const said = JSON.stringify(content.data ?? content.text);
+    const { execution_count: ofAResult, ...shown } = content; // no display has one: nbformat
+    const said = JSON.stringify(shown.data ?? shown.text);
     const there = Array.from({ length: model.length }, (_, at) => model.get(at).toJSON())
       .some((one) => JSON.stringify(one.data ?? one.text) === said);
-    if (!there) model.add({ ...content, output_type: type });
+    if (!there) model.add({ ...shown, output_type: type });
     for (const wait of [50, 400])
       setTimeout(() => cell.node.querySelector(BUTTONS)?.scrollIntoView({ block: "nearest" }), wait);
   });
 }
 
-const actions = ({ Dialog, showDialog }, commands) => ({
+const actions = ({ Dialog, Notification, showDialog }, commands) => ({
   Hint: hint,
   "Start over": ({ panel, cell, index }, number) => {
     const code = `print(__import__("labsetup").practice.exercise.find("${number}").cell)`;
@@ -125,6 +133,7 @@ const actions = ({ Dialog, showDialog }, commands) => ({
         const { button } = await showDialog({
           title: `Start ${number} over?`,
           body: "The starter takes the place of what stands in the cell. Ctrl+Z in the cell brings that back.",
+          defaultButton: 0,
           buttons: [Dialog.cancelButton(), Dialog.okButton({ label: "Start over" })],
         });
         if (!button.accept) return;
@@ -137,7 +146,10 @@ const actions = ({ Dialog, showDialog }, commands) => ({
   },
   "Next exercise": ({ panel, index }) => {
     const next = panel.content.widgets.findIndex((one, place) => place > index && exerciseOf(one));
-    if (next < 0) return commands.execute("xdp-lab:course"); // which knows the next lesson
+    if (next < 0) { // the first page knows the next lesson
+      Notification.info("No exercise comes after this one here; the map has the other lessons'.", BRIEFLY);
+      return commands.execute("xdp-lab:course");
+    }
     return goTo(panel, next, next - 1); // with its text
   },
 });
@@ -174,17 +186,27 @@ function watchNotebooks(tracker, acts) {
   tracker.widgetAdded.connect((_, panel) => watch(panel));
 }
 
-/* The exercise that the reader is at: in the active cell, just run above it, or the next below. */
-function exerciseAt({ content }) {
+/*
+ * The exercise that the reader is at: in the active cell; above it, if it was just run and is not
+ * right; or the next below, whose text it may be.
+ */
+function exerciseAt({ content }, lastRun) {
   const at = content.activeCellIndex;
-  const numbers = content.widgets.map(exerciseOf);
-  const places = [at, at - 1, numbers.findIndex((number, place) => place > at && number)];
-  const index = places.find((place) => numbers[place]);
-  return index === undefined ? undefined : { index, cell: content.widgets[index], number: numbers[index] };
+  const { widgets } = content;
+  const above = widgets[at - 1];
+  const failed = above && above === lastRun && !/: right/.test(above.outputArea?.node.textContent);
+  const next = widgets.findIndex((cell, place) => place > at && exerciseOf(cell));
+  const index = [at, failed ? at - 1 : -1, next].find((place) => widgets[place] && exerciseOf(widgets[place]));
+  return index === undefined ? undefined : { index, cell: widgets[index], number: exerciseOf(widgets[index]) };
 }
 
 /* In the palette, for the exercise that the reader is at. */
-function addCommands(app, palette, tracker, acts, { Notification }) {
+function addCommands(app, palette, tracker, acts, { Notification }, { NotebookActions }) {
+  let lastRun, edited; // a cell; whether the focus last was in an editor
+  NotebookActions.executed.connect((_, { cell }) => { lastRun = cell; });
+  document.addEventListener("focusin", ({ target }) => {
+    if (target.closest(".jp-Notebook")) edited = Boolean(target.closest(".cm-editor"));
+  });
   for (const [name, act] of Object.entries(acts)) {
     const command = `xdp-lab:${name.toLowerCase().replaceAll(" ", "-")}`;
     app.commands.addCommand(command, {
@@ -195,10 +217,12 @@ function addCommands(app, palette, tracker, acts, { Notification }) {
           const index = panel?.content.activeCellIndex;
           return panel ? act({ panel, index }) : app.commands.execute("xdp-lab:course");
         }
-        const found = panel && exerciseAt(panel);
-        if (!found) return Notification.info("There is no exercise here: go to one in a lesson, and ask there.");
+        const found = panel && exerciseAt(panel, lastRun);
+        if (!found) return Notification.info("There is no exercise here: go to one in a lesson, and ask there.", BRIEFLY);
+        const stays = panel.content.activeCellIndex === found.index && edited;
         if (panel.content.activeCellIndex !== found.index) await goTo(panel, found.index);
-        return act({ panel, ...found }, found.number);
+        act({ panel, ...found }, found.number);
+        if (stays && name === "Hint") setTimeout(() => { panel.content.mode = "edit"; }, 150); // as before the palette
       },
     });
     palette?.addItem({ command, category: "XDP Lab" });
@@ -220,7 +244,7 @@ export async function plugin(shared) {
       goOn(tracker);
       watchNotebooks(tracker, acts);
       afterRunning(tracker, notebooks);
-      addCommands(app, palette, tracker, acts, apputils);
+      addCommands(app, palette, tracker, acts, apputils, notebooks);
     },
   };
 }
