@@ -40,6 +40,7 @@ TEXTS = [
     "on-your-machine",
     "CONTRIBUTING",
     "labsetup/container/README",
+    "labsetup/vm/README",
 ]
 PAGES = ["index", *LESSONS, *TEXTS, "search"]
 WIDTHS = (700, 1280)  # pixels
