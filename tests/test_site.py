@@ -40,6 +40,7 @@ TEXTS = [
     "on-your-machine",
     "CONTRIBUTING",
     "labsetup/container/README",
+    "labsetup/vm/README",
 ]
 PAGES = ["index", *LESSONS, *TEXTS, "search"]
 WIDTHS = (700, 1280)  # pixels
@@ -278,7 +279,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     repository = tmp_path / "course"
     folder = repository / "notebooks"
     folder.mkdir(parents=True)
-    for part in ("pages", "container"):
+    for part in ("pages", "container", "vm"):
         shutil.copytree(REPO / "labsetup" / part, repository / "labsetup" / part)
     for name in ("README.md", "CONTRIBUTING.md", "LICENSE"):
         shutil.copy(REPO / name, repository)

@@ -49,13 +49,14 @@ def _row(name: str, report: Any) -> tuple[str, ...]:
     if isinstance(report, str):
         return (name, report, "", "", "", "")
     checks = report["checks"]
-    said = {check["name"]: check["detail"] if check["ok"] else "" for check in checks}
+    said = {check["name"]: check["detail"] for check in checks}
     missing = ", ".join(one["name"] for one in checks if not one["ok"] and one["needed"])
     without = ", ".join(one["name"] for one in checks if not one["ok"] and not one["needed"])
-    kernel = next((one["detail"] for one in checks if one["name"] == "kernel"), "")
-    kernel = kernel.partition(";")[0].removeprefix("Linux ")  # one too old is told, too
-    bcc = said.get("BCC", "").removeprefix("BCC ")
-    return (name, kernel, bcc, said.get("memory", "").removesuffix(" free"), missing, without)
+    # Too old a kernel and too little memory are told, too; why BCC does not load takes a line.
+    kernel = said.get("kernel", "").partition(";")[0].removeprefix("Linux ")
+    bcc = said.get("BCC", "").removeprefix("BCC ") if "BCC" not in missing.split(", ") else ""
+    memory = said.get("memory", "").partition(" free")[0]
+    return (name, kernel, bcc, memory, missing, without)
 
 
 def ready(gathered: dict[str, Any]) -> bool:
