@@ -41,6 +41,7 @@ TEXTS = [
     "CONTRIBUTING",
     "labsetup/container/README",
     "labsetup/vm/README",
+    "labsetup/hub/README",
 ]
 PAGES = ["index", *LESSONS, *TEXTS, "search"]
 WIDTHS = (700, 1280)  # pixels
@@ -279,7 +280,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     repository = tmp_path / "course"
     folder = repository / "notebooks"
     folder.mkdir(parents=True)
-    for part in ("pages", "container", "vm"):
+    for part in ("pages", "container", "vm", "hub"):
         shutil.copytree(REPO / "labsetup" / part, repository / "labsetup" / part)
     for name in ("README.md", "CONTRIBUTING.md", "LICENSE"):
         shutil.copy(REPO / name, repository)
