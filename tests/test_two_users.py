@@ -93,9 +93,11 @@ def server() -> Iterator[Server]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         words = ["start", "--", "--no-browser", f"--port={port}"]
+        elsewhere = "XDP_LAB_SETTINGS"  # where a container keeps them
+        as_here = {name: value for name, value in os.environ.items() if name != elsewhere}
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "labsetup.command", *words],
-            env=os.environ
+            env=as_here
             | {"PYTHONPATH": str(clone), "TMPDIR": str(temporary)}
             | {"PYTHONDONTWRITEBYTECODE": ""},
             stdout=subprocess.DEVNULL,

@@ -43,7 +43,7 @@ class Service:
 
     def __init__(self, host: Host, port: int) -> None:
         self.host, self.port = host, port
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[tuple[socket.socket, asyncio.Task[None]]] = []
         self._open: set[asyncio.Transport] = set()
         host.at_close(self.stop)
 
@@ -61,16 +61,30 @@ class Service:
         in_background(self._listen(sockets)).result(5)
 
     async def _listen(self, sockets: list[socket.socket]) -> None:
-        loop = asyncio.get_running_loop()
         for one in sockets:
-            self._listeners.append(await loop.create_server(lambda: _Echo(self), sock=one))
+            one.setblocking(False)
+            self._listeners.append((one, asyncio.create_task(self._accept(one))))
+
+    async def _accept(self, listener: socket.socket) -> None:
+        """No asyncio.Server: it stumbles over what it accepts while it is closed (Python 3.13)."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(listener)
+                await loop.connect_accepted_socket(lambda: _Echo(self), accepted)
+            except OSError:  # no descriptor is left, say
+                await asyncio.sleep(0.1)
 
     def stop(self) -> None:
         """End as a process does that is killed: nobody listens, every connection is reset."""
         in_background(self._stop()).result(5)
 
     async def _stop(self) -> None:
-        for listener in self._listeners:
+        waiting = [task for _, task in self._listeners]
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for listener, _ in self._listeners:
             listener.close()
         for transport in list(self._open):
             transport.abort()

@@ -31,7 +31,8 @@ def check(program: Program) -> None:
             think = "It counts packets. What is added for each?"
         elif found == before:
             think = "This one was not added. All frames count, whatever they carry."
-        elif found == len(run.before):
+        # Each CPU's copy may hold another one's length: then it is less than there was before.
+        elif found == len(run.before) or (found < before and (total - found) % 256):
             think = "The map holds only the last one's length."
         elif found in (total - 14 * number, before + len(run.before) - 14):
             think = (
