@@ -17,7 +17,7 @@ const STYLE = `
   ${BUTTONS} { display: flex; gap: 8px; padding: 4px 0 4px calc(var(--jp-cell-prompt-width) + 12px); }
   /* By keyboard nobody means the buttons that copy and move a cell. */
   .jp-Cell:not(:hover) .jp-cell-toolbar { visibility: hidden; }
-  :is(${ANSWER}, ${NUMBER} input, ${BUTTONS} button):focus-visible { outline: 3px solid var(--jp-brand-color1); outline-offset: 2px; }
+  :is(${ANSWER}, ${NUMBER} input, ${BUTTONS} button):focus-visible { outline: 2px solid currentColor; outline-offset: -4px; }
 `;
 
 /* Who has chosen an answer, or entered a number, goes on to the next cell. */
