@@ -49,8 +49,9 @@ function goOn(tracker) {
       at[`${way}ElementSibling`]?.focus();
     } else if (event.key === "Escape") {
       const { panel, index } = placeOf(tracker, at) ?? {};
+      if (!panel) return;
       leaving = true;
-      if (panel) goTo(panel, index).then(() => { leaving = false; });
+      goTo(panel, index).finally(() => { leaving = false; });
     } else if (passedBy) {
       next(at);
     } else if (at.matches(NUMBER)) {
