@@ -67,7 +67,7 @@ KINDS = {
     18: Kind("a hash of sockets", _ELSEWHERE),
     QUEUE: Kind("a queue", _TAKEN),
     STACK: Kind("a stack", _TAKEN),
-    RINGBUF: Kind("a ring buffer", _GONE),
+    RINGBUF: Kind("a ring buffer", "read() takes the records that programs have put there"),
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from scapy.packet import Packet
 
 from ..arguments import checked
+from ..compiling.clang import record_of
 from ..compiling.outcome import Built, BuiltObject
 from ..errors import LabError
 from ..libbpf.links import FLAG_MODE
@@ -23,6 +24,7 @@ from . import sources
 from .attach import Attachment, mend_helpers, replace, take_off
 from .build import build
 from .loaded import Loaded, load
+from .printed import listen_for
 from .run import Run, run
 from .variables import Variables
 
@@ -87,6 +89,8 @@ class Program:
             self._loaded = load(self._built)
         else:
             self._built, self._loaded, self.warnings = self._compiled()
+        if trouble := listen_for(self.source):
+            self.warnings = [*self.warnings, f"what it prints cannot be shown here: {trouble}"]
         self._look()
 
     def _look(self) -> None:
@@ -95,7 +99,11 @@ class Program:
         self.size = facts(self.fd)
         self.id = self.size.id
         built, loaded = self._built, self._loaded
-        maps = [Map(p, fd, loaded) for p, fd in zip(built.maps, loaded.maps, strict=True)]
+        structs = built.structs if isinstance(built, BuiltObject) else {}
+        maps = [
+            Map(plan, fd, loaded, structs, record_of(self.source, plan.name) if structs else "")
+            for plan, fd in zip(built.maps, loaded.maps, strict=True)
+        ]
         self.variables = Variables(self.name, built, maps)
         own = {one.name: one for n, one in enumerate(maps) if n not in self.variables.places}
         is_capture = self.captures or self.name == "capture"
@@ -118,7 +126,12 @@ class Program:
 
     @property
     def _can_be_repeated(self) -> bool:
-        """BCC does not tell what the maps in a map of maps are like: those are compiled anew."""
+        """BCC does not tell what the maps in a map of maps are like: those are compiled anew.
+
+        So is a program whose object file was loaded for another of its functions.
+        """
+        if isinstance(self._built, BuiltObject):
+            return self.name not in self._built.others
         return not any(plan.kind in MAPS_OF_MAPS for plan in self._built.maps)
 
     def _compiled(self) -> tuple[Built, Loaded, list[str]]:
