@@ -10,8 +10,8 @@ import webbrowser
 from pathlib import Path
 
 from labsetup.command import start
-from labsetup.editor import browse
 from labsetup.command.copies import Copies
+from labsetup.editor import browse
 
 PAGE = "<a href='http://127.0.0.1:8888/lab?token=secret'>on</a>"
 

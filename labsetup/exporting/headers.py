@@ -232,6 +232,8 @@ def _item(parts: list[Token]) -> Item:
     head = next((i for i, one in enumerate(counted) if one.text in ("(", "{", ";", "=", "[")), 0)
     if head and counted[head].text == "(" and counted[head - 1].text in KNOWN:
         item.names = _map(counted, head)
+    elif head == 1 and counted[head].text == "(":  # a macro is called, which may define anything
+        item.names = set()
     elif head and counted[head].text == "(":
         item.names, item.is_code = {counted[head - 1].text}, True
     else:

@@ -51,14 +51,13 @@ _ADDS = """\
 """
 _OTHERWISE = """ \\
 		else {{ \\
-			typeof(*(map).value) new_ = {{}}; \\
-			new_ += (by); \\
+			typeof(*(map).value) new_ = (by); \\
 			bpf_map_update_elem(&(map), &at_, &new_, BPF_NOEXIST); \\
 		}}"""
 
 
 def _adding(name: str, what: str, add: str, inserts: bool) -> str:
-    without = "a key that the map has not begins at 0" if inserts else "no key, nothing is added"
+    without = "a key that is not there begins at 0" if inserts else "no such key, nothing done"
     otherwise = _OTHERWISE.format() if inserts else ""
     return _ADDS.format(what=what, without=without, name=name, add=add, otherwise=otherwise)
 

@@ -126,14 +126,14 @@ class Translation:
             return one.text, at
         if one.text in _BCCS_ALONE:
             raise self._wrong(one, _BCCS_ALONE[one.text])
+        if one.text in self._makers:
+            self._make(parts, at, behind)
         if one.text in self._own:
             return one.text, at
         if one.text in REFUSED:
             raise self._wrong(one, REFUSED[one.text])
         if one.text in KNOWN:
             return self._declared(parts, at, behind, parameters)
-        if one.text in self._makers:
-            self._make(parts, at, behind)
         if one.text == "bpf_trace_printk":
             first = following(parts, behind)
             is_bccs = first < len(parts) and parts[first].kind == TEXT

@@ -135,7 +135,8 @@ def _maps(name: str, flat: Flat) -> str:
     words = [
         "\n".join(lines),
         "They start empty each time that the program is loaded, an array with zeros. Loaded by "
-        f"bpftool as above, one is read and written like this:\n\n```\n{_example(name, flat)}\n```",
+        f"bpftool as above, one is read like this:\n\n```\n{_example(name, flat)}\n```\n\n"
+        "and `bpftool map update` writes an entry byte by byte, see bpftool-map(8).",
     ]
     names = {one.name for one in flat.maps}
     if names >= BALANCER:
@@ -180,4 +181,4 @@ def _content(one: Declared) -> str:
 def _example(name: str, flat: Flat) -> str:
     first = flat.maps[0].name
     path = f"/sys/fs/bpf/{name}_maps/{first}"
-    return f"sudo bpftool map dump pinned {path}\nsudo bpftool map update help"
+    return f"sudo bpftool map dump pinned {path}"
