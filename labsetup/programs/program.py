@@ -13,6 +13,7 @@ from ..arguments import checked
 from ..compiling.clang import record_of
 from ..compiling.outcome import Built, BuiltObject
 from ..errors import LabError
+from ..exporting.folder import Exported, export
 from ..libbpf.links import FLAG_MODE
 from ..libbpf.programs import facts
 from ..maps.maps import Map
@@ -233,6 +234,21 @@ class Program:
                 words, was = one.shown(key, old.get(key))
                 changed[f"{one.name}[{words}]"] = was, one.shown(key, new.get(key))[1]
         return Run(self.name, verdict, raw, after, ns, changed)
+
+    @checked
+    def export(self, folder: str | Path) -> Exported:
+        """Write the program as a folder that builds and loads without the lab.
+
+        Its C becomes libbpf's, in one file, with a Makefile, and a README that says what to type.
+
+        Args:
+            folder: made if it is not there; nothing that is there is overwritten.
+
+        Raises:
+            LabError: for a line that cannot be translated, or where nothing can be written.
+        """
+        given = Path(folder).expanduser()
+        return export(self.name, self.source, given, sources.origin(self.path))
 
     def __repr__(self) -> str:
         return f"{sources.without_licence(self.source)}\n\n{self.summary}"
