@@ -188,6 +188,8 @@ def _work(parent: Parent, data: bytes, function: str, constants: Mapping[str, An
         "functions": [one.name for one in functions],
         "helpers": sorted(set().union(*map(helpers_of, file.code()))),
         "probes": [f'{one.name}, SEC("{one.section}")' for one in other_kinds],
+        # All but the kernel's configuration, which libbpf writes in their place.
+        "undefined": [x for x in file.undefined() if not x.startswith(("LINUX_", "CONFIG_"))],
         "code": {name: asdict(one) for name, one in _code(file, types)},
         "maps": [asdict(plan) for plan in plans],
     }
