@@ -310,6 +310,7 @@ int mine(struct xdp_md *ctx)
         ("TRACEPOINT_PROBE(xdp, xdp_exception) { return 0; }", "at a tracepoint and not on a"),
         ("BPF_HASH(open, u32", "the bracket that it opens is never closed"),
         ("BPF_HASH(1x);", "1x is no name of a map"),
+        (f"BPF_HASH(m); int x = {'m.lookup(' * 999}0{')' * 999};", "calls stand in calls too"),
     ],
 )
 def test_what_cannot_be_translated_names_its_line(line, sentence, tmp_path):

@@ -8,6 +8,7 @@ import functools
 import inspect
 import io
 import signal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,7 @@ METHODS = {
     "loaded('xdp_pass').attach": {"interface": "two().server.eth0", "mode": "'native'"},
     "loaded('xdp_pass').detach": {"interface": "None"},
     "loaded('xdp_pass').run": {"packet": "IP()/ICMP()", "repeat": "1", "cpus": "None"},
+    "loaded('xdp_pass').export": {"folder": "'exported'"},
     "loaded('icmp_count')['icmp_packets'].__setitem__": {"key": "0", "value": "1"},
     "Exceptions().of": {"interface": "two().server.eth0"},
     "Balancer(many(), loaded('lb_table')).use": {"servers": "'s1'"},
@@ -211,7 +213,10 @@ def call_of(name: str, arguments: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("name", [*GOOD, *METHODS])
-def test_odd_arguments_end_in_a_sentence(name: str, space: dict[str, Any]) -> None:
+def test_odd_arguments_end_in_a_sentence(
+    name: str, space: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where a name that is given may be written
     good = GOOD.get(name, METHODS.get(name, {}))
     wrong = []
     for call in calls(name, good):
