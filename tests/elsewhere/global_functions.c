@@ -40,7 +40,7 @@ __noinline int is_ipv4(struct xdp_md *ctx)
 }
 
 SEC("xdp")
-int check_header(struct xdp_md *ctx)
+int global_functions(struct xdp_md *ctx)
 {
 	void *data_end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = (void *)(long)ctx->data;

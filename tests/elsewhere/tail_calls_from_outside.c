@@ -23,7 +23,7 @@ struct {
 } seen SEC(".maps");
 
 SEC("xdp")
-int dispatch(struct xdp_md *ctx)
+int tail_calls_from_outside(struct xdp_md *ctx)
 {
 	void *data_end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = (void *)(long)ctx->data;

@@ -35,7 +35,7 @@ struct {
 };
 
 SEC("xdp")
-int entry(struct xdp_md *ctx)
+int tail_calls_static(struct xdp_md *ctx)
 {
 	void *data_end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = (void *)(long)ctx->data;
