@@ -9,7 +9,7 @@ import pytest
 from bcc import BPF
 
 from labsetup import Exceptions, LabError, Program
-from labsetup.programs.compile import name_headers
+from labsetup.compiling.bcc import name_headers
 from labsetup.programs.sources import SOURCES
 
 

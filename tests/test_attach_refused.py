@@ -8,7 +8,7 @@ import pytest
 from bcc import BPF
 
 from labsetup import LabError, Program
-from labsetup.programs.compile import name_headers
+from labsetup.compiling.bcc import name_headers
 
 NAMES_THE_CLIENT = "Peer MTU is too large.*client eth0 sends up to {} bytes.*-n client .*mtu 1500"
 

@@ -16,12 +16,12 @@ from support.replies import right, said
 
 import labsetup
 from labsetup import LabError, Program
+from labsetup.compiling import bcc as compiling
 from labsetup.pictures.replies import words_html
 from labsetup.practice.exercise import find
 from labsetup.practice.judge import judge
 from labsetup.practice.notebook import check
 from labsetup.practice.progress import progress
-from labsetup.programs import compile as compiling
 
 
 @pytest.fixture(autouse=True)

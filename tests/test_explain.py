@@ -77,7 +77,7 @@ def test_where_llvm_gives_up():
 
 
 def test_a_loop_that_takes_the_verifier_minutes(monkeypatch):
-    monkeypatch.setattr("labsetup.programs.compile.PATIENCE", 1.0)
+    monkeypatch.setattr("labsetup.compiling.bcc.PATIENCE", 1.0)
     walk = """	while ((void *)(byte + 3) <= pkt.end) { // here
 		if (*byte == 0)
 			return byte[2] == 255 ? XDP_DROP : XDP_PASS;

@@ -48,7 +48,7 @@ FINE_ELSEWHERE = {
 def test_a_program_that_is_refused(name, reasons, monkeypatch):
     rule, example = COMPILED[name]
     if rule == "endless":
-        monkeypatch.setattr("labsetup.programs.compile.PATIENCE", 2.0)
+        monkeypatch.setattr("labsetup.compiling.bcc.PATIENCE", 2.0)
     source = source_of(example)
     with pytest.raises(BuildError) as caught:
         Program("bad", source)

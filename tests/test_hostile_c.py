@@ -13,12 +13,12 @@ from support.host import REPO, Host, on_host
 from support.replies import said
 
 from labsetup import ICMP, IP, Ether, Program
+from labsetup.compiling.bcc import Whose
 from labsetup.network import jail
 from labsetup.network.session import current
 from labsetup.practice.exercise import find
 from labsetup.practice.judge import judge
 from labsetup.programs.build import BuildError, VerifierError
-from labsetup.programs.compile import Whose
 
 BODY = "int mine(struct xdp_md *ctx) { return XDP_PASS; }\n"
 PROBES = {

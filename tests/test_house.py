@@ -28,6 +28,7 @@ ROOMS = [
     "terminals",
     "packets",
     "maps",
+    "compiling",
     "programs",
     "strangers",
     "observing",

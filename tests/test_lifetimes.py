@@ -14,8 +14,8 @@ from support.host import on_host
 from support.kernels import Kernel
 
 from labsetup import ICMP, IP, Ether, Peers, Program, no_balancer, two_hosts
+from labsetup.compiling import bcc as compiling
 from labsetup.libbpf.library import lib
-from labsetup.programs import compile as compiling
 from labsetup.programs.build import BuildError
 from labsetup.programs.sources import SOURCES
 
@@ -147,7 +147,7 @@ def test_an_interrupted_compile_ends(interruptible):
 
 COUNT = """
 from labsetup.libbpf.library import lib
-from labsetup.programs import compile as compiling
+from labsetup.compiling import bcc as compiling
 work = compiling._work
 def counted(*arguments):
     print("x", file=open({path!r}, "a"))

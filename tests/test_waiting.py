@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from labsetup.programs import compile as compiling
-from labsetup.programs import waiting
+from labsetup.compiling import bcc as compiling
+from labsetup.compiling import waiting
+from labsetup.compiling.waiting import saying, why_long
 from labsetup.programs.build import build
-from labsetup.programs.waiting import saying, why_long
 
 SOURCE = '#include "xdp.h"\n\nint still(struct xdp_md *ctx)\n{\n\treturn XDP_PASS;\n}\n'
 

@@ -99,7 +99,7 @@ def _bcc() -> str:
 
 
 def _headers() -> str:
-    from ..programs.sources import HEADERS
+    from ..compiling.bcc import HEADERS
 
     own = Path("/lib/modules", platform.release(), "build")
     if own.exists():

@@ -6,6 +6,7 @@ import os
 import weakref
 
 from ..arguments import checked
+from ..compiling.bcc import Compilation
 from ..errors import LabError
 from ..libbpf.links import attach_tracepoint
 from ..libbpf.programs import PROG_TYPE_TRACEPOINT
@@ -13,7 +14,6 @@ from ..maps.maps import Map
 from ..network import sandbox
 from ..network.interface import Interface
 from ..network.session import current
-from ..programs.compile import Compilation
 from ..programs.loaded import Loaded
 from ..programs.sources import SOURCES
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from ..apart import Child, Garbled, Parent
+from ..compiling.bcc import Whose
 from ..errors import LabError
 from ..explaining.clang import is_telling
 from ..network import sandbox
 from ..network.session import current
 from ..packets.fields import Field
-from ..programs.compile import Whose
 from ..programs.program import Program
 from ..programs.sources import read
 from ..strangers.stranger import Ended, Stranger

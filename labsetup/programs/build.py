@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..compiling.bcc import MEMORY, Compilation
+from ..compiling.outcome import Built
 from ..errors import LabError
 from ..explaining import handed, methods
 from ..explaining.clang import Remark, gave_up, included, remarks, undeclared
@@ -11,7 +13,6 @@ from ..explaining.listing import Listing
 from ..explaining.verifier import explain, last_words
 from ..libbpf.reach import LAST, PROBES, REFUSED
 from ..maps import limits
-from .compile import MEMORY, Built, Compilation
 from .loaded import Loaded
 
 

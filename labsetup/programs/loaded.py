@@ -6,10 +6,10 @@ import os
 import weakref
 from collections.abc import Sequence
 
+from ..compiling.outcome import Built
 from ..errors import LabError
 from ..libbpf.maps import create_map
 from ..libbpf.programs import load_xdp, with_maps
-from .compile import Built
 
 
 class Loaded:

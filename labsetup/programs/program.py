@@ -9,6 +9,7 @@ from typing import cast
 from scapy.packet import Packet
 
 from ..arguments import checked
+from ..compiling.outcome import Built
 from ..errors import LabError
 from ..libbpf.links import FLAG_MODE
 from ..libbpf.programs import facts
@@ -20,7 +21,6 @@ from ..packets.craft import frame
 from . import sources
 from .attach import Attachment, mend_helpers, replace, take_off
 from .build import build
-from .compile import Built
 from .loaded import Loaded, load
 from .run import Run, run
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +14,6 @@ SOURCES = explaining.SOURCES
 
 # The head of a function that is given a ctx.
 HEAD = re.compile(r"\bint\s+(?P<name>\w+)\s*\(\s*(?:const\s+)?struct\s+xdp_md\b")
-
-# Prepared by labsetup/lab for a kernel that has none of its own.
-HEADERS = Path(sys.prefix) / "share" / "xdp-lab" / "kernel-headers"
 
 
 def find(name: str | Path) -> Path:

@@ -11,8 +11,9 @@ import json
 import os
 import re
 import resource
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from bcc.table import _get_event_class
 
 from ..apart import MOST_BYTES, Child, Message, Parent
 from ..errors import LabError
+from ..explaining import SOURCES
 from ..explaining.clang import AS_OLDER, WARNINGS
 from ..explaining.handed import parts
 from ..explaining.listing import TELL_ALL
@@ -32,7 +34,7 @@ from ..maps.plan import MapPlan
 from ..maps.values import type_of
 from ..network import jail
 from ..network.session import current
-from .sources import HEADERS, SOURCES
+from .outcome import Built, Compiled, Verified
 from .waiting import saying, why_long
 
 PATIENCE = 10.0  # seconds for the verifier; an endless loop over a packet takes it minutes
@@ -40,63 +42,10 @@ SILENCE = 2.0  # seconds of waiting of which nothing is said
 COMPILING = 60.0  # seconds for clang, which takes one or two over the largest honest program
 MEMORY = 2 * 2**30  # bytes more than it begins with; the largest honest program takes 0.2
 
+# Prepared by labsetup/lab for a kernel that has none of its own.
+HEADERS = Path(sys.prefix) / "share" / "xdp-lab" / "kernel-headers"
+
 NAMED = re.compile(r'^\s*#\s*include\s*[<"](/[^">]+)', re.MULTILINE)  # headers by their whole path
-
-
-@dataclass(frozen=True)
-class Built:
-    """A program as clang made it; it can be loaded any number of times, each with its own maps.
-
-    Attributes:
-        function: its name in the C.
-        instructions: 8 bytes each; where one names a map it has the map's place in *maps*.
-        maps: those of the C, in its order.
-        licence: as the kernel is told.
-    """
-
-    function: str
-    instructions: bytes
-    maps: tuple[MapPlan, ...]
-    licence: bytes
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """What came of a piece of C.
-
-    Attributes:
-        told: what clang and BCC printed.
-        functions: those that the kernel could be given; None where C did not compile.
-        helpers: the kernel's functions that the program calls, by number.
-        trouble: what BCC raised, if it did.
-        ended: whether the process that compiled was ended by it.
-    """
-
-    told: str
-    functions: Sequence[str] | None
-    helpers: Sequence[int] = ()
-    trouble: str = ""
-    ended: bool = False
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What the kernel's verifier said to it.
-
-    Attributes:
-        files: of the loaded program, and then of each map; none where it was refused.
-        built: the program as data.
-        log: the verifier's words, where it was refused.
-        in_time: whether it came to an end.
-        unwritten: what it hands over that nothing in it has written; their files are places in
-            the maps of *built*.
-    """
-
-    files: Sequence[int]
-    built: Built | None = None
-    log: str = ""
-    in_time: bool = True
-    unwritten: Sequence[Unwritten] = ()
 
 
 def name_headers() -> None:
