@@ -24,7 +24,7 @@ from support.elsewhere import (
 from support.elsewhere_headers import ABOUT_HEADERS
 from support.elsewhere_maps import ABOUT_MAPS
 
-from labsetup import ICMP, IP, TCP, Ether
+from labsetup import ICMP, IP, TCP, Ether, LabError, Program
 from labsetup.packets.craft import FIRST_MAC, SECOND_MAC, frame
 
 pytestmark = pytest.mark.skipif(not LANDED, reason="libbpf's C is on its way")
@@ -140,3 +140,13 @@ def test_loads_of_one_name_share_a_pinned_map():
 def test_a_file_has_nothing_but_programs():
     assert {path.suffix for path in FOLDER.rglob("*") if path.is_file()} == {".c"}
     assert path_of("globals").is_file()
+
+
+@pytest.mark.parametrize(
+    "path", sorted((FOLDER / "refused").glob("*.c")), ids=lambda path: path.stem
+)
+def test_a_mistake_is_refused(path):
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "// here" in text)
+    assert f"line {line}" in path.read_text().splitlines()[1]
+    with pytest.raises(LabError):
+        Program(path)
