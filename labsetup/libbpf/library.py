@@ -55,17 +55,21 @@ _WARN = _ITS_WORDS(_warn)
 
 
 @contextlib.contextmanager
-def outspoken() -> Iterator[None]:
-    """Have libbpf say what it warns of, also when BCC has made it silent, as BPF() does."""
-    if not hasattr(lib, "libbpf_set_print"):
+def outspoken(library: ctypes.CDLL = lib) -> Iterator[None]:
+    """Have libbpf say what it warns of, also when BCC has made it silent, as BPF() does.
+
+    Args:
+        library: BCC's, or libbpf itself.
+    """
+    if not hasattr(library, "libbpf_set_print"):
         yield
         return
-    lib.libbpf_set_print.restype = ctypes.c_void_p
-    before = lib.libbpf_set_print(_WARN)
+    library.libbpf_set_print.restype = ctypes.c_void_p
+    before = library.libbpf_set_print(_WARN)
     try:
         yield
     finally:
-        lib.libbpf_set_print(ctypes.c_void_p(before))
+        library.libbpf_set_print(ctypes.c_void_p(before))
 
 
 @contextlib.contextmanager

@@ -76,6 +76,11 @@ class Map(MutableMapping[Any, Any]):
         return map_id(self._fd)
 
     @property
+    def value_size(self) -> int:
+        """Bytes of a value, of a per-CPU map of one copy."""
+        return self._plan.leaf_size
+
+    @property
     def is_small(self) -> bool:
         """Whether all its entries can be read between two packets."""
         size = self._plan.entries * self._plan.leaf_size
