@@ -223,7 +223,7 @@ def _told(
         "variables": {
             name: Variable(place, offset, kind, ".rodata" in plans[place].name)
             for place in hidden
-            for name, offset, kind in types.section(section_of(plans[place].name))
+            for name, offset, kind in variables_of(section_of(plans[place].name), types, file)
         },
         "structs": types.structs(),
     }
@@ -233,6 +233,16 @@ def _told(
 def section_of(name: str) -> str:
     """The section of the variables of a map such as ``lab.rodata``."""
     return f".{name.partition('.')[2]}"
+
+
+def variables_of(section: str, types: Btf, file: Elf) -> Iterator[tuple[str, int, Any]]:
+    """The variables of a section: name, offset, description.
+
+    clang leaves their offsets to whoever links, as libbpf does: the symbols have them.
+    """
+    places = {one.name: one.offset for one in file.symbols}
+    for name, offset, described in types.section(section):
+        yield name, places.get(name, offset), described
 
 
 def _code(file: Elf, types: Btf) -> Iterator[tuple[str, Code]]:
@@ -264,7 +274,7 @@ def _set(constants: Mapping[str, Any], maps: Sequence[ObjectMap], types: Btf, fi
     """Set variables of .rodata, of which the program sees nothing else from then on."""
     if not constants:
         return
-    has = {name: (at, kind) for name, at, kind in types.section(".rodata")}
+    has = {name: (at, kind) for name, at, kind in variables_of(".rodata", types, file)}
     data = initial(constants, has, file.section(".rodata"))
     next(one for one in maps if one.name.endswith(".rodata")).begin_with(data)
 
