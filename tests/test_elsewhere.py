@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import socket
 import time
+from typing import Any
 
 import pytest
 from support.elsewhere import (
     FOLDER,
-    LANDED,
     SOURCES,
     SYN,
     UDP4,
@@ -18,6 +18,7 @@ from support.elsewhere import (
     entry,
     made,
     path_of,
+    records,
     take,
     why_not,
 )
@@ -26,8 +27,6 @@ from support.elsewhere_maps import ABOUT_MAPS
 
 from labsetup import ICMP, IP, TCP, Ether, LabError, Program
 from labsetup.packets.craft import FIRST_MAC, SECOND_MAC, frame
-
-pytestmark = pytest.mark.skipif(not LANDED, reason="libbpf's C is on its way")
 
 STORIES = [*ABOUT_HEADERS, *ABOUT_MAPS]
 TOLD_APART = {"events_ringbuf", "syn_proxy", "pinned_by_name"}  # below
@@ -52,9 +51,16 @@ def test_a_source_says_whose_habits_it_has(path):
     )
 
 
-@pytest.mark.parametrize(
-    "story", STORIES, ids=lambda one: "-".join([one.name, *map(str, one.constants)])
-)
+def told(story: Story) -> Any:
+    """A story as a test's parameter."""
+    refused = pytest.mark.xfail(
+        reason="the lab takes no bpf_loop: nobody could end it", strict=True
+    )
+    marks = [refused] if story.name == "loop_options" else []
+    return pytest.param(story, marks=marks, id="-".join([story.name, *story.constants]))
+
+
+@pytest.mark.parametrize("story", map(told, STORIES))
 def test_what_a_packet_experiences(story: Story):
     wanted(story.name)
     program = made(story.name, story.constants)
@@ -71,21 +77,21 @@ def test_events_come_out_of_the_ring_as_records():
         program.run(Ether() / IP(ttl=9) / TCP(dport=port, flags="S"))
     for flags in ("A", "SA", "R"):
         program.run(Ether() / IP() / TCP(flags=flags))
-    records = program["events"].read()
+    records = records(program)
     assert [one["dport"] for one in records] == [80, 443]
     for one in records:
         assert (one["saddr"], one["daddr"]) == (as_kept("192.0.2.1"), as_kept("192.0.2.2"))
         assert (one["kind"], one["ttl"]) == (1, 9)
         assert bytes(one["tag"]).rstrip(b"\0") == b"syn"
         assert begun < one["ts"] < time.monotonic_ns()
-    assert program["events"].read() == []
+    assert records(program) == []
     assert program.variables["lost"] == 0
 
 
 def test_a_full_ring_loses_events():
     program = made("events_ringbuf")
     program.run(SYN, repeat=200)
-    kept = len(program["events"].read())
+    kept = len(records(program))
     assert kept == 4096 // (8 + 32)  # with the ring's own header of 8 bytes
     assert program.variables["lost"] == 200 - kept
 
@@ -128,6 +134,7 @@ def test_who_brings_the_cookie_back_is_let_in(secret):
     )
 
 
+@pytest.mark.xfail(reason="the lab's jail pins nothing", strict=True)
 def test_loads_of_one_name_share_a_pinned_map():
     one, other = made("pinned_by_name"), made("pinned_by_name")
     before = one["kept_count"][0]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.elsewhere import LANDED, as_kept, entry, made, why_not
+from support.elsewhere import as_kept, entry, made, records, why_not
 
 from labsetup import (
     ARP,
@@ -20,6 +20,7 @@ from labsetup import (
     VIP,
     Dot1Q,
     Ether,
+    Program,
     Raw,
     balanced,
     capture,
@@ -28,8 +29,6 @@ from labsetup import (
     two_hosts,
 )
 from labsetup.network.network import Network
-
-pytestmark = pytest.mark.skipif(not LANDED, reason="libbpf's C is on its way")
 
 TRACE = Path("/sys/kernel/tracing")
 
@@ -50,7 +49,7 @@ def three() -> Iterator[Network]:
     net.close()
 
 
-def at(net: Network, name: str, constants: dict[str, Any] | None = None) -> Any:
+def at(net: Network, name: str, constants: dict[str, Any] | None = None) -> Program:
     """A program, attached to the server."""
     if reason := why_not(name):
         pytest.skip(reason)
@@ -245,7 +244,7 @@ def test_jumps_that_change_while_it_runs(net):
 def test_a_connection_leaves_an_event(net):
     program = at(net, "events_ringbuf")
     assert net.client.connect(net.server, port=8080)
-    (event,) = program["events"].read()
+    (event,) = records(program)
     assert event["dport"] == 8080
     assert event["saddr"] == as_kept(net.client.address)
 

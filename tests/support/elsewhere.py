@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import socket
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from scapy.packet import Packet
 
 from labsetup import ICMP, IP, TCP, UDP, Ether, IPv6, Program
@@ -38,10 +38,6 @@ def as_kept(address: str) -> int:
 
 def to_port(port: int, **fields: Any) -> Any:
     return Ether() / IP() / UDP(sport=9, dport=port, **fields)
-
-
-# Until Program() takes libbpf's C.
-LANDED = "constants" in inspect.signature(Program.__init__).parameters
 
 
 def path_of(name: str) -> Path:
@@ -77,8 +73,8 @@ class Step:
     after: Packet | bytes | None = None
     maps: Mapping[tuple[str, Any], Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
-    first: Callable[[Any], object] | None = None
-    then: Callable[[Any], object] | None = None
+    first: Callable[[Program], object] | None = None
+    then: Callable[[Program], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,23 +90,30 @@ class Story:
 
     name: str
     steps: tuple[Step, ...]
-    fill: Callable[[Any], object] | None = None
+    fill: Callable[[Program], object] | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
 
 
-def made(name: str, constants: Mapping[str, Any] | None = None) -> Any:
+def made(name: str, constants: Mapping[str, Any] | None = None) -> Program:
     """A program of tests/elsewhere, compiled and loaded as it stands there."""
-    load: Any = Program
-    return load(path_of(name), constants=constants) if constants else load(path_of(name))
+    return Program(path_of(name), constants=constants)
 
 
-def entry(program: Any, map_name: str, key: Any) -> Any:
+def entry(program: Program, map_name: str, key: Any) -> Any:
     """What an entry is, of a per-CPU map the sum of its copies."""
     value = program[map_name][key]
     return value.sum if isinstance(value, PerCPU) else value
 
 
-def take(program: Any, step: Step) -> None:
+def records(program: Program) -> Any:
+    """What is in its ring buffer."""
+    ring: Any = program["events"]
+    if not hasattr(ring, "read"):
+        pytest.skip("rings are read soon")
+    return ring.read()
+
+
+def take(program: Program, step: Step) -> None:
     """Run a step, and hold the program to what it says."""
     if step.first:
         step.first(program)

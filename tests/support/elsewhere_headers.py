@@ -20,6 +20,7 @@ from labsetup import (
     Ether,
     ICMPv6EchoRequest,
     IPv6,
+    Program,
     Raw,
 )
 from labsetup.packets.craft import FIRST_MAC, SECOND_MAC, frame
@@ -61,7 +62,7 @@ def marked(number: int) -> bytes:
     return number.to_bytes(4, sys.byteorder) + frame(PING)
 
 
-def _balanced(program: Any) -> None:
+def _balanced(program: Program) -> None:
     vip = socket.inet_aton(VIP) + bytes(12) + (80).to_bytes(2, "big") + bytes([6, 0])
     program["vip_map"][vip] = {"flags": 0, "vip_num": 2}
     for place in range(14, 21):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
-from labsetup import ARP, IP, TCP, UDP, Ether, IPv6, Raw
+from labsetup import ARP, IP, TCP, UDP, Ether, IPv6, Program, Raw
 from labsetup.packets.craft import FIRST_MAC
 from support.elsewhere import (
     ABORTED,
@@ -26,52 +25,52 @@ MAC = "02:00:00:00:0a:01"
 LO = 1  # its index in the sandbox: a test run looks at the map and sends nothing
 
 
-def _filtered(program: Any) -> None:
+def _filtered(program: Program) -> None:
     copies = program["filter_ports"][53]
     assert copies.sum - 0b1010 * len(copies) == 1 << 6
 
 
-def _jumps(program: Any) -> None:
+def _jumps(program: Program) -> None:
     program["jumps"][17] = program.functions["drop_udp"]
     program["jumps"][1] = program.functions["drop_icmp"]
 
 
-def _inner(program: Any) -> None:
+def _inner(program: Program) -> None:
     program["outer_hash"][80] = program["inner_web"]
 
 
-def _cpus(program: Any) -> None:
+def _cpus(program: Program) -> None:
     program["cpu_map"][0] = struct.pack("=II", 192, 0)
     program["cpus_available"][0] = 0
     program["cpus_count"][0] = 1
 
 
-def _next_hop(program: Any) -> None:
+def _next_hop(program: Program) -> None:
     program["tx_port"][0] = LO
     program["redirect_params"][bytes.fromhex(FIRST_MAC.replace(":", ""))] = bytes(5) + b"\x0a"
 
 
-def _rules(program: Any) -> None:
+def _rules(program: Program) -> None:
     program["rules4"]["192.0.2.0/24"] = {"hits": 0, "action": 1}
     program["rules4"]["192.0.2.9/32"] = {"hits": 0, "action": 2}
     program["rules6"]["2001:db8::/64"] = {"hits": 0, "action": 1}
 
 
-def _tickets(program: Any) -> None:
+def _tickets(program: Program) -> None:
     for ticket in (7, 8):
         program["tickets"].push(ticket)
 
 
-def _lengths(program: Any) -> None:
+def _lengths(program: Program) -> None:
     assert [program["lengths"].pop() for _ in range(2)] == [43, 42]
 
 
-def _configured(program: Any) -> None:
+def _configured(program: Program) -> None:
     assert program.variables["cfg"]["port"] == 53
     assert bytes(program.variables["name"]).rstrip(b"\0") == b"globals"
 
 
-def _off(program: Any) -> None:
+def _off(program: Program) -> None:
     program.variables["enabled"] = False
 
 
