@@ -77,9 +77,9 @@ def test_events_come_out_of_the_ring_as_records():
         program.run(Ether() / IP(ttl=9) / TCP(dport=port, flags="S"))
     for flags in ("A", "SA", "R"):
         program.run(Ether() / IP() / TCP(flags=flags))
-    records = records(program)
-    assert [one["dport"] for one in records] == [80, 443]
-    for one in records:
+    events = records(program)
+    assert [one["dport"] for one in events] == [80, 443]
+    for one in events:
         assert (one["saddr"], one["daddr"]) == (as_kept("192.0.2.1"), as_kept("192.0.2.2"))
         assert (one["kind"], one["ttl"]) == (1, 9)
         assert bytes(one["tag"]).rstrip(b"\0") == b"syn"
