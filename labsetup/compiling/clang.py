@@ -82,6 +82,8 @@ def command(source: str) -> list[str]:
         *(f"-I{SOURCES}", *_kernels_folder(source)),
         # <linux/types.h> wants <asm/types.h>, which lies in a folder named for the machine.
         *("-idirafter", f"/usr/include/{os.uname().machine}-linux-gnu"),
+        # <linux/icmp.h> and <stdint.h> want <gnu/stubs-32.h> where they see no machine of 64 bits.
+        *(["-D__x86_64__"] if os.uname().machine == "x86_64" else []),
         *("-fno-caret-diagnostics", "-fno-color-diagnostics", *WARNINGS, *AS_OLDER),
     ]
 
