@@ -255,16 +255,6 @@ def section_of(name: str) -> str:
     return f".{name.partition('.')[2]}"
 
 
-def variables_of(section: str, types: Btf, file: Elf) -> Iterator[tuple[str, int, Any]]:
-    """The variables of a section: name, offset, description.
-
-    clang leaves their offsets to whoever links, as libbpf does: the symbols have them.
-    """
-    places = {one.name: one.offset for one in file.symbols}
-    for name, offset, described in types.section(section):
-        yield name, places.get(name, offset), described
-
-
 def _code(file: Elf, types: Btf) -> Iterator[tuple[str, Code]]:
     """Of each function where its instructions come from."""
     all_lines = lines(file.section(".BTF.ext"), types)
