@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from .clang import mend_of
 from .listing import Listing
 
 
@@ -36,8 +37,13 @@ SENTENCES = (
         '__type(value, …); }} name SEC(".maps")',
     ),
     (
-        r"map '(\w+)'.*(?:not find map type|map type is not|unspecified map type)",
+        r"map '(\w+)': map type isn't specified",
         "its map {} does not say what it is; write __uint(type, BPF_MAP_TYPE_HASH), or another",
+    ),
+    (
+        r"map '(\w+)': can't determine (key|value) size",
+        "how large a {1} of its map {0} is cannot be known: its type is named, and described "
+        "nowhere; write down the struct, or include the header that has it",
     ),
 )
 
@@ -62,6 +68,11 @@ def why(log: str, plans: Sequence[_Plan]) -> str:
 def nowhere(name: str, listing: Listing) -> str:
     """What to say of a name that is declared and used, and for which the C has nothing."""
     place = listing.only(rf"^(?!\s*extern\b).*\b{name}\b")
+    place = place or listing.only(rf"\b{name}\b")
+    if re.fullmatch(r"put(?:s|char)|\w*printf", name):  # clang writes puts() for a plain printf()
+        here = place or listing.only(r"\bprintf\s*\(")
+        _, mend = mend_of("printf", "libbpf")
+        return f"prints{f' at {here}' if here else ''} as a program of user space does; {mend}"
     return (
         f"uses {name}{f' at {place}' if place else ''}, which is declared and stands nowhere; the "
         "kernel's own functions are not called here: write it down, or check its spelling"

@@ -190,6 +190,8 @@ def _refused_by_clang(where: str, listing: Listing, compiled: Compiled) -> Build
         return BuildError(f"{where} does not compile: {errors[0]}{because}", log)
     if why := limits.refused(listing.source, log):
         return BuildError(f"{where} cannot be loaded; {why}", log)
+    if compiled.undefined:
+        return BuildError(f"{where} {loading.nowhere(compiled.undefined[0], listing)}", log)
     if why := loading.why(compiled.trouble, ()):
         return BuildError(f"{where} cannot be loaded: {why}", log)
     reason = (compiled.trouble or log).strip().splitlines()
