@@ -144,8 +144,9 @@ def pin() -> str:
     """The path of a map that is pinned."""
     path = Path("/sys/fs/bpf/odd")
     if not path.exists():
-        counts = labsetup.Program("icmp_count")["icmp_packets"].id
-        subprocess.run(["bpftool", "map", "pin", "id", str(counts), path], check=True)
+        program = labsetup.Program("icmp_count")  # which holds its map
+        number = str(program["icmp_packets"].id)
+        subprocess.run(["bpftool", "map", "pin", "id", number, path], check=True)
     return str(path)
 
 
