@@ -8,12 +8,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.corpus import corpus
+from support.differing import differences
 from support.exported import built, loaded, run
 from support.host import LAB, REPO, on_host
 
 from labsetup import LabError, Program
 from labsetup.exporting.flatten import flattened
-from labsetup.exporting.headers import BASE, SHORT, place_of
+from labsetup.exporting.folder import export
+from labsetup.exporting.headers import BASE, MENDED, SHORT, place_of
 from labsetup.exporting.headers import items_of as items
 from labsetup.exporting.tokens import Untranslatable, joined, tokens
 from labsetup.exporting.translate import to_libbpf
@@ -227,8 +230,6 @@ int everything(struct xdp_md *ctx)
 
 
 def test_all_of_bccs_dialect_is_translated(tmp_path):
-    from support.differing import differences
-
     with loaded(built("everything", EVERYTHING, tmp_path)) as there:
         original = Program("everything", EVERYTHING)
         frames = [bytes(size) for size in (*range(14, 400), *range(300, 100, -1), *range(14, 60))]
@@ -237,6 +238,73 @@ def test_all_of_bccs_dialect_is_translated(tmp_path):
         assert {*there.maps} - texts == {*original.maps}
         assert sum(original["by_default"].values()) == 5 * len(frames)
         assert sum(value.sum for value in original["each"].values()) > 0
+
+
+# As programs for BCC are written elsewhere, with the kernel's headers and names.
+ELSEWHERE = """
+#define KBUILD_MODNAME "elsewhere"
+#include <uapi/linux/bpf.h>
+#include <linux/in.h>
+#include <linux/if_ether.h>
+#include <linux/if_vlan.h>
+#include <uapi/linux/icmp.h>
+#include <linux/ip.h>
+
+/* by protocol */
+BPF_TABLE("percpu_array", uint32_t, long, seen, 256);
+
+static inline int protocol_of(void *data, u64 offset, void *data_end)
+{
+	struct iphdr *ip = data + offset;
+
+	if ((void *)&ip[1] > data_end)
+		return 0;
+	return ip->protocol;
+}
+
+int elsewhere(struct xdp_md *ctx)
+{
+	void *data_end = (void *)(long)ctx->data_end, *data = (void *)(long)ctx->data;
+	struct ethhdr *eth = data;
+	uint32_t index = 0;
+	uint64_t offset = sizeof(*eth);
+
+	if (data + offset > data_end)
+		return XDP_DROP;
+	uint16_t proto = eth->h_proto;
+	if (proto == htons(ETH_P_8021Q)) {
+		struct vlan_hdr *tag = data + offset;
+		offset += sizeof(struct vlan_hdr);
+		if (data + offset > data_end)
+			return XDP_DROP;
+		proto = tag->h_vlan_encapsulated_proto;
+	}
+	if (proto == __constant_htons(ETH_P_IP))
+		index = protocol_of(data, offset, data_end);
+	struct icmphdr none;
+	memset(&none, 0, sizeof(none));
+	long *count = seen.lookup(&index);
+	if (count)
+		lock_xadd(count, 1 + none.code);
+	return index == IPPROTO_ICMP && none.type != ICMP_ECHO ? XDP_DROP : XDP_PASS;
+}
+"""
+
+
+def test_what_was_written_elsewhere_is_exported(tmp_path):
+    folder = tmp_path / "out"
+    made = export("elsewhere", ELSEWHERE, folder)
+    assert made.ok and not made.said, made.said
+    run("make", "-C", folder)
+    text = (folder / "elsewhere.bpf.c").read_text()
+    assert text.index("/* by protocol */\nstruct {") > text.index("#include")
+    with loaded(folder / "elsewhere.bpf.o") as there:
+        assert not differences(Program("elsewhere", ELSEWHERE), there, corpus())
+
+
+def test_remarks_that_are_mended_are_there():
+    headers = "".join(one.read_text() for one in BPF.glob("*.h"))
+    assert not [one for one in MENDED if one not in headers]
 
 
 def test_what_is_not_c_is_left_alone():
@@ -401,8 +469,6 @@ def test_the_commands_usage(tmp_path):
 
 def test_strangers_c_reads_nothing(tmp_path):
     source = '#define THAT "/etc/passwd"\n#include THAT\nint f(struct xdp_md *ctx) { return 1; }\n'
-    from labsetup.exporting.folder import export
-
     made = export("f", source, Path(tmp_path))
     assert not made.ok
     assert "'/etc/passwd' file not found" in made.said

@@ -10,6 +10,7 @@ from typing import Any
 
 from .declared import Declared
 from .flatten import Flat
+from .trial import wants_machine
 
 CONTENTS = Path(__file__).with_name("contents.toml")
 BALANCER = {"settings", "servers"}  # the maps of a program that hands packets to servers
@@ -21,7 +22,7 @@ CLANG ?= clang
 # <linux/types.h> wants <asm/types.h>, which Debian and Ubuntu have in a folder named for the
 # machine, where -target bpf does not look.  -g: libbpf reads the types of the maps there.
 CFLAGS := -O2 -g -Wall -target bpf -I/usr/include/$(shell uname -m)-linux-gnu
-
+{machine}
 {name}.bpf.o: {name}.bpf.c
 \t$(CLANG) $(CFLAGS) -c $< -o $@
 
@@ -92,8 +93,14 @@ def _contents() -> dict[str, dict[str, Any]]:
     return tomllib.loads(CONTENTS.read_text())
 
 
-def makefile(name: str) -> str:
-    return MAKEFILE.format(name=name)
+MACHINE = """\
+# A header that it includes brings the C library's, which asks which machine this is.
+CFLAGS += -D__$(shell uname -m)__
+"""
+
+
+def makefile(name: str, flat: Flat) -> str:
+    return MAKEFILE.format(name=name, machine=MACHINE if wants_machine(flat.text) else "")
 
 
 def readme(name: str, flat: Flat, origin: str) -> str:
