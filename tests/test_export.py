@@ -74,25 +74,40 @@ def test_make_builds_and_cleans(tmp_path):
     assert {one.name for one in tmp_path.iterdir()} == {"lb_table.bpf.c", "Makefile", "README.md"}
 
 
-def test_what_the_readme_says_is_so(tmp_path, net):
-    Program("lb_table").export(tmp_path)
+TWO = """
+BPF_HASH(seen, u32, u64);
+BPF_PROG_ARRAY(next, 2);
+int first(struct xdp_md *ctx) { seen.increment(1); next.call(ctx, 0); return XDP_DROP; }
+int second(struct xdp_md *ctx) { return XDP_PASS; }
+"""
+
+
+@pytest.mark.parametrize("name", ["lb_table", "xdp_drop", "two"])
+def test_what_the_readme_says_is_so(name, tmp_path, net):
+    export(name, TWO if name == "two" else source_of(name), tmp_path)
+    words = (tmp_path / "README.md").read_text()
+    blocks = re.findall(r"^```\n(.*?)^```$", words, re.M | re.S)
+    build, *ways = ["\n".join(re.findall(r"^(?:sudo )?(.*)$", one, re.M)) for one in blocks]
+    assert build.splitlines()[-1] == "make"
+    assert len(ways) == (3 if name == "xdp_drop" else 4)
+    run("make", "-C", tmp_path)
+    loading, maps = ways[:3], ways[3:]
+    for one in maps:  # what reads a map comes while the program is loaded
+        at = loading[1].index("bpftool prog show")
+        loading[1] = f"{loading[1][:at]}{one}\n{loading[1][at:]}"
+    with net.server.inside():
+        for way in loading:
+            assert "eth0" in way
+            assert run("sh", "-c", f"cd {tmp_path} && set -e\n{way}")
+
+
+def test_the_readme_tells_of_program_and_maps(tmp_path):
+    export("lb_table", source_of("lb_table"), tmp_path)
     words = (tmp_path / "README.md").read_text()
     assert words.startswith("# lb_table\n\nA flow to the VIP goes to the owner of its row")
     for name, kind in (("settings", "`struct config`, 1 entry"), ("servers", "1024 entries")):
         assert re.search(rf"^\| `{name}` \| array: .*{kind} \| .+ \|$", words, re.M)
-    blocks = re.findall(r"^```\n(.*?)^```$", words, re.M | re.S)
-    build, *ways = ["\n".join(re.findall(r"^(?:sudo )?(.*)$", one, re.M)) for one in blocks]
-    assert build.splitlines()[-1] == "make"
-    assert len(ways) == 4
-    run("make", "-C", tmp_path)
-    *loading, maps = ways
-    at = loading[1].index("bpftool prog show")  # what reads the maps comes while it is loaded
-    loading[1] = f"{loading[1][:at]}{maps}\n{loading[1][at:]}"
-    with net.server.inside():
-        for way in loading:
-            assert "eth0" in way
-            command = f"cd {tmp_path} && set -e\n{way}"
-            assert run("sh", "-c", command)
+    assert "`Balancer`" in words and "`settings`, `servers`, `tables`, `active`" in words
 
 
 def test_the_file_stands_alone_and_says_where_all_is_from(tmp_path):
