@@ -153,12 +153,11 @@ def test_the_same_goes_to_user_space(tmp_path):
     with loaded_by_bpftool(built("capture", source, tmp_path)) as there:
         records = original.hidden_maps["records"].fd, there.maps["records"]
         for program, fd in zip((original.fd, there.fd), records, strict=True):
-            seen = list[bytes]()
-            rings = Rings(fd, 256, lambda cpu, record, seen=seen: seen.append(record[8:]))
+            told.append([])
+            rings = Rings(fd, 256, lambda cpu, record: told[-1].append(record[8:]))
             for packet in packets:
                 run_frame(program, packet)
                 rings.read()
-            told.append(seen)
     for packet, before, after in zip(packets, told[0][::2], told[0][1::2], strict=True):
         assert packet in before and packet in after
     assert told[0] == told[1]
