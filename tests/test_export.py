@@ -14,6 +14,7 @@ from support.exported import built, loaded, run
 from support.host import LAB, REPO, on_host
 
 from labsetup import LabError, Program
+from labsetup.exporting import trial
 from labsetup.exporting.flatten import flattened
 from labsetup.exporting.folder import export
 from labsetup.exporting.headers import BASE, MENDED, SHORT, place_of
@@ -435,6 +436,16 @@ def test_what_root_writes_in_a_users_folder_is_theirs(tmp_path):
     every = [one for one in home.rglob("*")]
     assert len(every) == 5
     assert {one.stat().st_uid for one in every} == {65534}
+
+
+@pytest.mark.parametrize(("what", "package"), [("CLANG", "clang"), ("HEADERS", "libbpf-dev")])
+def test_where_nothing_can_be_tried_it_is_written_all_the_same(
+    what, package, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trial, what, tmp_path / "none")
+    with pytest.raises(LabError, match=rf"is written, and not tried: .*apt-get install {package}$"):
+        Program("xdp_pass").export(tmp_path / "out")
+    assert (tmp_path / "out" / "xdp_pass.bpf.c").exists()
 
 
 def test_the_command(tmp_path):

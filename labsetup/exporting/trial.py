@@ -25,6 +25,7 @@ SECONDS = 60.0
 MEMORY = 2 * 2**30
 CALLS = f"{jail.COMPILING} arch_prctl execve ioctl readahead"
 CLANG = Path("/usr/bin/clang")
+HEADERS = Path("/usr/include/bpf/bpf_helpers.h")
 
 
 class Built(NamedTuple):
@@ -46,10 +47,14 @@ def built(text: str, name: str) -> Built:
         name: what clang's words call it.
 
     Raises:
-        LabError: where clang is missing, or is not done in a minute.
+        LabError: where clang or libbpf's headers are missing, or it is not done in a minute.
     """
-    if not CLANG.exists():
-        raise LabError(f"clang is missing; type: {installation('clang')}")
+    for needed, words in (
+        (CLANG, f"clang is missing; type: {installation('clang')}"),
+        (HEADERS, "libbpf's headers are missing; type: apt-get install libbpf-dev"),
+    ):
+        if not needed.exists():
+            raise LabError(f"{name} is written, and not tried: {words}")
     given, made = os.memfd_create("source"), os.memfd_create("object")
     try:
         os.pwrite(given, text.encode(), 0)
