@@ -65,6 +65,20 @@ class Parent:
         socket.send_fds(self._end, [LENGTHS.pack(printed, len(data))], list(files))
         self._end.sendall(data)
 
+    def become(self, command: list[str], output: int) -> None:
+        """Run a program in the child's place; whoever listens hears that it has ended.
+
+        Args:
+            command: the program and its arguments.
+            output: the file that it writes to.
+
+        Raises:
+            OSError: if there is no such program.
+        """
+        os.dup2(output, 1)
+        os.set_inheritable(self._end.fileno(), True)
+        os.execvp(command[0], command)
+
 
 class Child:
     """A forked process at work; it ends with the block, with all that it started.
@@ -72,15 +86,19 @@ class Child:
     Use it as a context manager.
     """
 
-    def __init__(self, work: Callable[[Parent], None], inherits: bool = True) -> None:
+    def __init__(
+        self, work: Callable[[Parent], None], inherits: bool = True, kept: Sequence[int] = ()
+    ) -> None:
         """Fork.
 
         Args:
             work: what the child does; when it returns or raises, the child is over.
             inherits: whether the files that are open here are open in the child as well.
+            kept: those that are, even so.
         """
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115
         self._read = 0  # bytes of that
+        self._status: int | None = None
         self._end, childs_end = socket.socketpair()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # other threads stay behind
@@ -89,7 +107,7 @@ class Child:
             with contextlib.suppress(BaseException):
                 self._begin()
                 if not inherits:
-                    _close_all_but(childs_end.fileno())
+                    _close_all_but({childs_end.fileno(), *kept})
                 work(Parent(childs_end))
             os._exit(0)
         childs_end.close()
@@ -153,6 +171,13 @@ class Child:
             break
         return data, files
 
+    def status(self) -> int:
+        """How it ended: its exit status, or a signal's number, negative."""
+        if self._status is None:
+            _, status = os.waitpid(self.pid, 0)
+            self._status = os.waitstatus_to_exitcode(status)
+        return self._status
+
     def printed(self, end: int | None = None) -> str:
         """What it has written to its stdout and stderr since its last message.
 
@@ -168,18 +193,19 @@ class Child:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)  # with the programs that it started
-        with contextlib.suppress(ProcessLookupError):  # before it had a group of its own
-            os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        if self._status is None:  # else the number may be another's by now
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)  # with the programs that it started
+            with contextlib.suppress(ProcessLookupError):  # before it had a group of its own
+                os.kill(self.pid, signal.SIGKILL)
+        self.status()
         self._end.close()
         self._printed.close()
 
 
-def _close_all_but(kept: int) -> None:
-    """Leave nothing open but the standard streams and one file."""
+def _close_all_but(kept: set[int]) -> None:
+    """Leave nothing open but the standard streams and a few files."""
     for file in map(int, os.listdir("/proc/self/fd")):
-        if file > 2 and file != kept:
+        if file > 2 and file not in kept:
             with contextlib.suppress(OSError):  # the folder itself was open, too
                 os.close(file)

@@ -32,10 +32,10 @@ def seen(monkeypatch):
     return seen
 
 
-def told(example: Example) -> str:
+def told(example: Example, language: str = "") -> str:
     """All that the reader is told, whether the program is refused or only warned of."""
     if example.log:
-        remark = Remark("error", Place(9, example.at), example.log)
+        remark = Remark("error", Place(9, example.at), example.log, language or "BCC")
         return clang.undeclared([remark]) or str(remark)
     source = source_of(example)
     try:
@@ -50,7 +50,7 @@ def told(example: Example) -> str:
 @pytest.mark.parametrize("name", PLAIN)
 def test_plainer_words(name, seen):
     rule, example = PLAIN[name]
-    words = told(example)
+    words = told(example, remarks().plain[rule].language)
     assert missing(example, words) == [], words
     assert rule in {remark.rule for remark in seen}
 
@@ -62,7 +62,8 @@ def test_a_function_that_nothing_declares(name, seen):
     assert missing(example, words) == [], words
     assert "which nothing declares; " in words
     (function,) = {call[1] for one in seen if (call := clang.UNDECLARED.search(one.words))}
-    assert clang.mend_of(function)[0] == rule
+    language = remarks().undeclared[rule].language or "BCC"
+    assert clang.mend_of(function, language)[0] == rule
 
 
 @pytest.mark.parametrize("name", TELLING)

@@ -331,10 +331,10 @@ def test_a_map_that_the_kernel_refuses(declaration, says):
         "BPF_PERCPU_HASH(m, u32, u64, 1 << 31);",
         'BPF_TABLE("lru_hash", u32, u64, m, 0xffffffff);',
         "BPF_RINGBUF_OUTPUT(m, 1 << 19);"
-        if limits._memory() < 2**33
+        if limits.memory() < 2**33
         else "BPF_HIST(m, int, 1<<31);",
         "struct v { u8 b[1000000]; }; BPF_ARRAY(m, struct v, 4000);"
-        if limits._memory() < 2**34
+        if limits.memory() < 2**34
         else "BPF_QUEUE(m, u64, 1 << 31);",
     ],
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from ..explaining.unwritten import Unwritten
 from ..maps.plan import MapPlan
@@ -26,6 +27,56 @@ class Built:
     licence: bytes
 
 
+class Variable(NamedTuple):
+    """A variable of a program that every run of it, and user space, can read.
+
+    Attributes:
+        map: the place of its map among a program's.
+        offset: bytes in that map's only value.
+        kind: its type, as maps/described.py takes it.
+        constant: whether it is fixed once the program is loaded.
+    """
+
+    map: int
+    offset: int
+    kind: Any
+    constant: bool
+
+
+@dataclass(frozen=True)
+class BuiltObject(Built):
+    """A program as clang alone made it, an object file that libbpf loads.
+
+    Attributes:
+        data: the file.
+        others: the other functions that the kernel could be given.
+        hidden: the places of maps that libbpf made for variables.
+        variables: by name.
+        structs: those of its C by name, as maps/described.py takes them.
+        constants: what was set before it was loaded.
+    """
+
+    data: bytes = b""
+    others: tuple[str, ...] = ()
+    hidden: frozenset[int] = frozenset()
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+    structs: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Code:
+    """Where the instructions of a function come from.
+
+    Attributes:
+        lines: for those that begin a line of C: number of the instruction, file, line, its text.
+        loops: the first and the last instruction of each.
+    """
+
+    lines: Sequence[tuple[int, str, int, str]] = ()
+    loops: Sequence[tuple[int, int]] = ()
+
+
 @dataclass(frozen=True)
 class Compiled:
     """What came of a piece of C.
@@ -36,6 +87,10 @@ class Compiled:
         helpers: the kernel's functions that the program calls, by number.
         trouble: what BCC raised, if it did.
         ended: whether the process that compiled was ended by it.
+        probes: functions that are for another place in the kernel than XDP's.
+        undefined: what the C declares and uses, and has nowhere.
+        code: of an object file, by function.
+        maps: of an object file, before the kernel made them.
     """
 
     told: str
@@ -43,6 +98,10 @@ class Compiled:
     helpers: Sequence[int] = ()
     trouble: str = ""
     ended: bool = False
+    probes: Sequence[str] = ()
+    undefined: Sequence[str] = ()
+    code: Mapping[str, Code] = field(default_factory=dict)
+    maps: Sequence[MapPlan] = ()
 
 
 @dataclass(frozen=True)

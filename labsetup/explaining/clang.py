@@ -39,18 +39,22 @@ class Remark:
         kind: ``"error"`` or ``"warning"``.
         place: where; without a text where that is not the reader's C.
         words: clang's own.
+        language: whose C it is of, BCC's or libbpf's.
     """
 
     kind: str
     place: Place
     words: str
+    language: str = "BCC"
 
     @property
     def rule(self) -> str:
         """The entry of remarks.toml that has plainer words for it; empty where none has."""
         for rule in rules().plain.values():
-            if rule.pattern.search(self.words) and (
-                rule.line is None or rule.line.search(self.place.text)
+            if (
+                rule.is_of(self.language)
+                and rule.pattern.search(self.words)
+                and (rule.line is None or rule.line.search(self.place.text))
             ):
                 return rule.name
         return ""
@@ -79,7 +83,7 @@ def remarks(listing: Listing) -> list[Remark]:
             if "'_license'" in complaint:  # BCC's own stands in its footer.h
                 place = listing.only(r"\b_license\b") or place
             if kind == "error" or not BUILT_IN.search(complaint):
-                found.setdefault(Remark(kind, place, complaint))
+                found.setdefault(Remark(kind, place, complaint, listing.language))
     return list(found)
 
 
@@ -93,13 +97,17 @@ def undeclared(found: list[Remark]) -> str:
     for one in found:
         if (call := UNDECLARED.search(one.words)) and not one.rule:
             name = call[1]
-            _, mend = mend_of(name)
+            _, mend = mend_of(name, one.language)
             return f" at {one.place}: it calls {name}(), which nothing declares; {mend}"
     return ""
 
 
-def mend_of(name: str) -> tuple[str, str]:
+def mend_of(name: str, language: str = "BCC") -> tuple[str, str]:
     """What gives a program the function of this name, or what to do without it.
+
+    Args:
+        name: of the function.
+        language: of the program, BCC's or libbpf's C.
 
     Returns:
         The entry of remarks.toml that knows, and its words.
@@ -107,6 +115,8 @@ def mend_of(name: str) -> tuple[str, str]:
     makes = re.compile(rf"^static __always_inline .*\b{name}\(", re.MULTILINE)
     has = [path.name for path in SOURCES.glob("*.h") if makes.search(path.read_text())]
     for rule in rules().undeclared.values():
+        if rule.language not in ("", language):
+            continue
         if rule.pattern.fullmatch(name) if rule.pattern else has:
             return rule.name, rule.mend.format(name=name, header="".join(has[:1]))
     return "", ""
@@ -118,6 +128,11 @@ def included(listing: Listing, remark: Remark) -> str:
     if not (remark.place.file and lines):
         return ""
     line = int(lines[0])
+    if listing.language == "libbpf":
+        return (
+            f"; line {line}, «{listing.text(line)}», brings it in: leave that line out; <linux/…> "
+            "has what packets are made of, and <bpf/…> what programs call"
+        )
     return (
         f"; line {line}, «{listing.text(line)}», brings it in, and it does not go with the lab's "
         "headers: leave that line out; headers.h has UDP, ICMP, IPv6 and VLAN tags, and "

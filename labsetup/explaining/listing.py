@@ -55,7 +55,10 @@ class Listing:
         headers: what it includes of the lab's headers, by name.
         before: what was said before the rewritten C: clang's remarks on the original.
         after: what was said behind it: the remarks on the rewritten C, and LLVM's.
+        language: whose C it is.
     """
+
+    language = "BCC"
 
     def __init__(self, source: str, function: str, told: str) -> None:
         """Read it.

@@ -61,6 +61,11 @@ class Plainer:
     pattern: re.Pattern[str]
     plain: str
     line: re.Pattern[str] | None = None
+    language: str = ""
+
+    def is_of(self, language: str) -> bool:
+        """Whether it is said of C in this language, BCC's or libbpf's."""
+        return self.language in ("", language)
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class Undeclared:
     examples: list[Example]
     mend: str
     pattern: re.Pattern[str] | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ..errors import LabError
@@ -53,7 +54,8 @@ def taken(plan: MapPlan) -> int:
     return 0 if plan.kind == LPM_TRIE else 8 * plan.entries
 
 
-def _memory() -> int:
+@cache
+def memory() -> int:
     """Bytes of memory that this machine has; proc_meminfo(5)."""
     return int(Path("/proc/meminfo").read_text().split()[1]) * 1024
 
@@ -65,7 +67,7 @@ def check(plans: Iterable[MapPlan]) -> None:
         LabError: when they take more than a quarter of the machine's memory.
     """
     sizes = {plan.name: taken(plan) for plan in plans}
-    if sum(sizes.values()) > _memory() // SHARE:
+    if sum(sizes.values()) > memory() // SHARE:
         raise _too_large(max(sizes, key=lambda name: sizes[name]), sum(sizes.values()))
 
 
@@ -73,7 +75,7 @@ def _too_large(name: str, size: int) -> LabError:
     return LabError(
         f"map {name} is too large: the program's maps would take {size / 1e9:.1f} GB as soon as "
         f"it is loaded, and the lab gives them a quarter of this machine's memory, "
-        f"{_memory() / SHARE / 1e9:.1f} GB; give {name} fewer entries"
+        f"{memory() / SHARE / 1e9:.1f} GB; give {name} fewer entries"
     )
 
 
@@ -142,7 +144,7 @@ def check_declared(source: str) -> None:
             least = entries * (ENTRY + 8 + 8 * percpu)
         else:
             least = entries * 8 * percpu
-        if least > _memory() // SHARE:
+        if least > memory() // SHARE:
             raise _too_large(one.name, least)
 
 

@@ -12,18 +12,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import LabError
+from .described import Named
+from .described import described as of_object
 
 BYTES = {ctypes.c_ubyte, ctypes.c_char}
 
 
 def type_of(described: str, size: int) -> Any:
-    """The ctypes type that BCC describes, a number's or a struct's.
+    """The ctypes type that is described, a number's or a struct's.
 
     Args:
-        described: JSON, as BCC's library gives it for a map's keys and values.
+        described: JSON, as BCC's library gives it for a map's keys and values, or as an object
+            file's types are described.
         size: bytes of it, as the kernel knows it.  A type that ctypes lays out otherwise (bit
             fields, an array of arrays) is shown as these bytes.
     """
+    if described.startswith("{"):
+        kind = of_object(json.loads(described))
+        return kind if ctypes.sizeof(kind) == size else ctypes.c_ubyte * size
     from bcc import BPF  # which takes long to load; a stranger's answer has none of it
 
     BPF.str2ctype.setdefault("signed char", ctypes.c_byte)
@@ -139,7 +145,9 @@ def plain(value: Any) -> Any:
         return bytes(value)
     if isinstance(value, (list, ctypes.Array)):
         return [_without_holes(plain(element)) for element in value]
-    return getattr(value, "value", value)
+    names = getattr(type(value), "names", {})
+    number = getattr(value, "value", value)
+    return next((Named(number, name) for name, its in names.items() if its == number), number)
 
 
 def _without_holes(value: Any) -> Any:
@@ -161,6 +169,8 @@ def form_of(kind: Any) -> str:
     if issubclass(kind, ctypes.Array):
         size = kind._length_
         return f"{size} bytes" if kind._type_ in BYTES else f"a list of {size} numbers"
+    if names := getattr(kind, "names", None):
+        return f"one of {', '.join(names)}"
     return f"a number of {ctypes.sizeof(kind)} bytes"
 
 
@@ -230,6 +240,8 @@ def made(kind: Any, value: Any) -> Any:
 
 def _number(kind: Any, value: Any) -> Any:
     """A number, or what ctypes takes for one; one that does not fit would lose its upper bits."""
+    if isinstance(value, str):
+        value = getattr(kind, "names", {})[value]
     bits = 8 * ctypes.sizeof(kind)
     if hasattr(value, "__index__") and not -(1 << (bits - 1)) <= int(value) < 1 << bits:
         raise ValueError

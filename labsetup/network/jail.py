@@ -46,6 +46,10 @@ COMPUTING = (
 )
 # What clang and BCC need beside that; of clone, what makes a thread.
 COMPILING = f"{COMPUTING} bpf chdir fchdir sendmsg sendto set_tid_address"
+# What libbpf needs that loads, and perhaps pins.
+LOADING = f"{COMPILING} mkdir mkdirat"
+# What a program needs that takes this process's place.
+RUNNING = f"{COMPUTING} arch_prctl execve ioctl readahead set_tid_address"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -81,13 +85,19 @@ def new_namespaces() -> None:
     _call("unshare", NAMESPACES)
 
 
-def see_only(shown: Iterable[Path], hidden: Iterable[Path] = (), kept: Path | None = None) -> None:
+def see_only(
+    shown: Iterable[Path],
+    hidden: Iterable[Path] = (),
+    kept: Path | None = None,
+    written: Mapping[Path, str] | None = None,
+) -> None:
     """Leave this process a few folders, to be read, and nothing else of the machine's files.
 
     Args:
         shown: files and folders, each at its place; those that are not there are left out.
         hidden: folders within them of which nothing is seen but what is shown by itself.
         kept: one more folder, which can be written to.
+        written: files that are not there otherwise, with what stands in them.
 
     Raises:
         OSError: with the kernel's error number.
@@ -96,7 +106,7 @@ def see_only(shown: Iterable[Path], hidden: Iterable[Path] = (), kept: Path | No
     os.umask(0o022)  # through these folders goes who is not root, wherever they were made
     _call("unshare", CLONE_NEWNS)
     root = sandbox.NETNS
-    _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
+    _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64m")
     every = {one for path in shown if path.exists() for one in (path, path.resolve())}
     hidden = {one for path in hidden if path.exists() for one in (path, path.resolve())}
     first = [one for one in every if not every.intersection(one.parents)]
@@ -111,6 +121,9 @@ def see_only(shown: Iterable[Path], hidden: Iterable[Path] = (), kept: Path | No
     writable = _below(root, kept) if kept else None
     if writable:
         writable.mkdir(parents=True, exist_ok=True)
+    for path, text in (written or {}).items():
+        _below(root, path).parent.mkdir(parents=True, exist_ok=True)
+        _below(root, path).write_text(text)
     wanted = (ctypes.c_uint64 * 4)(READ_ONLY)  # struct mount_attr
     _call(
         "syscall",

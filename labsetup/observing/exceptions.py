@@ -29,7 +29,7 @@ class _Tracer:
             verified = compilation.verified()
         reason = (verified.log or compiled.told or compiled.trouble).strip() or "it gave no reason"
         if verified.built is not None:
-            self._loaded = Loaded(verified.files)
+            self._loaded = Loaded(verified.files, len(verified.built.maps))
             plan, fd = verified.built.maps[0], self._loaded.maps[0]
             self.counts = Map(plan, fd, self._loaded)
             self._file = attach_tracepoint(self._loaded.fd, "xdp", "xdp_exception")

@@ -6,7 +6,8 @@ import os
 import weakref
 from collections.abc import Sequence
 
-from ..compiling.outcome import Built
+from ..compiling.objects import load_again
+from ..compiling.outcome import Built, BuiltObject
 from ..errors import LabError
 from ..libbpf.maps import create_map
 from ..libbpf.programs import load_xdp, with_maps
@@ -20,11 +21,19 @@ class Loaded:
     Attributes:
         fd: the program's descriptor.
         maps: descriptors of its maps, in the order of `Built.maps`.
+        others: those of other functions of the same object file, in the order of
+            `BuiltObject.others`.
     """
 
-    def __init__(self, files: Sequence[int]) -> None:
-        """Take over descriptors: of the program, then of its maps."""
-        self.fd, *self.maps = files
+    def __init__(self, files: Sequence[int], maps: int) -> None:
+        """Take over descriptors.
+
+        Args:
+            files: of the program, of its maps, and of other functions.
+            maps: how many of them are maps.
+        """
+        self.fd = files[0]
+        self.maps, self.others = list(files[1 : 1 + maps]), list(files[1 + maps :])
         weakref.finalize(self, _close, tuple(files))
 
 
@@ -41,12 +50,14 @@ def load(built: Built) -> Loaded:
     """
     files: list[int] = []
     try:
+        if isinstance(built, BuiltObject):
+            return Loaded(load_again(built), len(built.maps))
         for plan in built.maps:
             sizes = plan.key_size, plan.leaf_size
             known = plan.entries, plan.flags, plan.types
             files.append(create_map(plan.kind, plan.name, sizes, *known))
         code = with_maps(built.instructions, files.__getitem__)
-        return Loaded([load_xdp(built.function, code, built.licence), *files])
+        return Loaded([load_xdp(built.function, code, built.licence), *files], len(files))
     except OSError as error:
         _close(files)
         raise LabError(

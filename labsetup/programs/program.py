@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from scapy.packet import Packet
 
 from ..arguments import checked
-from ..compiling.outcome import Built
+from ..compiling.clang import record_of
+from ..compiling.outcome import Built, BuiltObject
 from ..errors import LabError
 from ..exporting.folder import Exported, export
 from ..libbpf.links import FLAG_MODE
@@ -23,14 +25,16 @@ from . import sources
 from .attach import Attachment, mend_helpers, replace, take_off
 from .build import build
 from .loaded import Loaded, load
+from .printed import listen_for
 from .run import Run, run
+from .variables import Variables
 
 # The maps of bpf/capture.c, which are not the program's own.
 CAPTURES = {"records", "met"}
 
 
 class Program:
-    """An XDP program, compiled by BCC and accepted by the verifier.
+    """An XDP program, compiled by BCC, or by clang and libbpf, and accepted by the verifier.
 
     Attributes:
         name: its function's name.
@@ -38,12 +42,18 @@ class Program:
         warnings: what clang found suspicious in it, a line each.
         hidden_maps: those of its capture, by name.
         maps: its BPF maps by name; ``program["icmp_packets"]`` is short for one.
+        variables: those of libbpf's C that stand outside of every function, by name.
+        functions: of libbpf's C, the other functions that XDP could run, each as a Program.
         size: instructions as the kernel runs them, and bytes of machine code.
     """
 
     @checked
     def __init__(
-        self, name: str | Path | Program, source: str | None = None, capture: bool = False
+        self,
+        name: str | Path | Program,
+        source: str | None = None,
+        capture: bool = False,
+        constants: Mapping[str, Any] | None = None,
     ) -> None:
         """Compile and load.
 
@@ -52,6 +62,7 @@ class Program:
                 program to load once more, with empty maps.
             source: C to use instead of a file; *name* then only names it.
             capture: put ``bpf/capture.c`` around it, so that `record` sees each packet.
+            constants: what variables that the C calls ``const volatile`` are, by name.
 
         Raises:
             BuildError: with clang's first complaint.
@@ -59,6 +70,7 @@ class Program:
         """
         sandbox.require()
         self._attached: list[Interface] = []
+        self._constants = dict(constants or {})
         self.path: Path | None
         self.name: str
         self.source: str
@@ -72,34 +84,64 @@ class Program:
             self.path = None if source is not None else sources.find(given)
             self.name = Path(given).stem
             self.source = sources.read(self.path) if self.path else str(source)
-        if isinstance(name, Program) and name.captures == capture and name._can_be_repeated:
+        same = isinstance(name, Program) and name.captures == capture and constants is None
+        if isinstance(name, Program) and same and name._can_be_repeated:
             self._built, self.warnings = name._built, name.warnings
             self._loaded = load(self._built)
         else:
             self._built, self._loaded, self.warnings = self._compiled()
+        if trouble := listen_for(self.source):
+            self.warnings = [*self.warnings, f"what it prints cannot be shown here: {trouble}"]
+        self._look()
+
+    def _look(self) -> None:
+        """At what was loaded."""
         self.fd = self._loaded.fd
         self.size = facts(self.fd)
         self.id = self.size.id
-        maps = {
-            plan.name: Map(plan, fd, self._loaded)
-            for plan, fd in zip(self._built.maps, self._loaded.maps, strict=True)
-        }
+        built, loaded = self._built, self._loaded
+        structs = built.structs if isinstance(built, BuiltObject) else {}
+        maps = [
+            Map(plan, fd, loaded, structs, record_of(self.source, plan.name) if structs else "")
+            for plan, fd in zip(built.maps, loaded.maps, strict=True)
+        ]
+        self.variables = Variables(self.name, built, maps)
+        own = {one.name: one for n, one in enumerate(maps) if n not in self.variables.places}
         is_capture = self.captures or self.name == "capture"
-        self.hidden_maps = {n: one for n, one in maps.items() if is_capture and n in CAPTURES}
-        self.maps = {n: one for n, one in maps.items() if n not in self.hidden_maps}
+        self.hidden_maps = {n: one for n, one in own.items() if is_capture and n in CAPTURES}
+        self.maps = {n: one for n, one in own.items() if n not in self.hidden_maps}
+        self.functions: dict[str, Program] = {}
+        if isinstance(built, BuiltObject) and loaded.others:
+            self.functions = {
+                name: self._other(name, fd)
+                for name, fd in zip(built.others, loaded.others, strict=True)
+            }
+
+    def _other(self, name: str, fd: int) -> Program:
+        """Another function of the same object file, with the same maps."""
+        other = copy(self)
+        other.name, other._attached, other._loaded = name, [], self._loaded
+        other.fd, other.size, other.functions = fd, facts(fd), {}
+        other.id = other.size.id
+        return other
 
     @property
     def _can_be_repeated(self) -> bool:
-        """BCC does not tell what the maps in a map of maps are like: those are compiled anew."""
+        """BCC does not tell what the maps in a map of maps are like: those are compiled anew.
+
+        So is a program whose object file was loaded for another of its functions.
+        """
+        if isinstance(self._built, BuiltObject):
+            return self.name not in self._built.others
         return not any(plan.kind in MAPS_OF_MAPS for plan in self._built.maps)
 
     def _compiled(self) -> tuple[Built, Loaded, list[str]]:
         function = sources.entry_of(self.name, self.source)
         file = self.path.name if self.path else ""
         if not self.captures:
-            return build(self.name, self.source, function, file)
+            return build(self.name, self.source, function, file, self._constants)
         text = sources.with_capture(self.source, function)
-        return build(self.name, text, "capture", file)
+        return build(self.name, text, "capture", file, self._constants)
 
     def __getitem__(self, name: str) -> Map:
         try:
@@ -181,8 +223,11 @@ class Program:
         raw = frame(packet)
         small = [one for one in self.maps.values() if one.is_small and repeat == 1 and not cpus]
         before = [one.raw() for one in small]
+        first = dict(self.variables) if repeat == 1 and not cpus else {}
         verdict, after, ns = run(self.fd, raw, repeat, cpus)
-        changed: dict[str, tuple[object, object]] = {}
+        changed: dict[str, tuple[object, object]] = {
+            name: (was, now) for name, was in first.items() if (now := self.variables[name]) != was
+        }
         for one, old in zip(small, before, strict=True):
             new = one.raw()
             for key in [key for key in old | new if old.get(key) != new.get(key)]:

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .. import explaining
+from ..compiling.clang import is_libbpfs
 from ..errors import LabError
 from ..explaining.listing import bare
+from ..exporting.translate import to_libbpf
 
 SOURCES = explaining.SOURCES
 
+TYPES = "typedef __u64 u64;\ntypedef __u32 u32;\n"  # as BCC's C calls them
 # The head of a function that is given a ctx.
+SECTION = re.compile(r"\bSEC\s*\([^)]*\)")
 HEAD = re.compile(r"\bint\s+(?P<name>\w+)\s*\(\s*(?:const\s+)?struct\s+xdp_md\b")
 
 
@@ -78,12 +82,24 @@ def entries(source: str) -> list[str]:
 
 
 def _heads(source: str) -> Iterator[tuple[int, str]]:
-    """Where such a function begins, and its name; one that is declared first comes twice."""
+    """Where such a function begins, and its name; one that is declared first comes twice.
+
+    Where functions have sections, one without is called by others.
+    """
+    found = list(_all_heads(source))
+    has_sections = any(section for *_, section in found)
+    for begin, name, section in found:
+        if section or not has_sections:
+            yield begin, name
+
+
+def _all_heads(source: str) -> Iterator[tuple[int, str, bool]]:
     plain = re.sub(r"^[ \t]*#[^\n]*", lambda found: " " * len(found[0]), bare(source), flags=re.M)
     for part in re.finditer(r"[^;{}]+", plain):
         head = HEAD.search(part[0])
         if head and not re.search(r"\b(?:static|__always_inline)\b", part[0][: head.start()]):
-            yield part.start() + head.start(), head["name"]
+            begin = part.start() + head.start()
+            yield begin, head["name"], SECTION.search(part[0][: head.start()]) is not None
 
 
 def with_capture(source: str, entry: str) -> str:
@@ -92,13 +108,24 @@ def with_capture(source: str, entry: str) -> str:
 
 
 def around(source: str, entry: str, outer: str) -> str:
-    """A program's C with another behind it, which calls it as an inline function, CAPTURED."""
+    """A program's C with another behind it, which calls it as an inline function, CAPTURED.
+
+    Args:
+        source: the program's C, BCC's or libbpf's.
+        entry: its function.
+        outer: the other's C, which is BCC's.
+    """
     parts, at = list[str](), 0
     for begin, name in _heads(source):
         if name == entry:
-            parts += [source[at:begin], "static __always_inline "]
+            # It is a part of the other one from now on, and no program with a section of its own.
+            sections = [*SECTION.finditer(source, at, begin)]
+            end = sections[-1].start() if sections and is_libbpfs(source) else begin
+            parts += [source[at:end], "static __always_inline "]
             at = begin
     inline = "".join([*parts, source[at:]])
+    if is_libbpfs(source):
+        outer = f"{TYPES}{to_libbpf(outer)}"
     return f"{inline}\n#define CAPTURED {entry}\n{outer}"
 
 

@@ -14,6 +14,20 @@ BPF_HASH(names, u32, struct name);
 BPF_DEVMAP(ports, 4);
 """
 
+LIBBPFS = """#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} counts SEC(".maps");
+
+SEC("xdp")
+int bad(struct xdp_md *ctx)
+"""
+
 # What an example's `before` may name: the includes, and how the function's body begins.
 PACKET = """	void *data = (void *)(long)ctx->data;
 	void *data_end = (void *)(long)ctx->data_end;
@@ -30,6 +44,7 @@ BEFORE = {
     "parse": """	struct packet pkt;
 	parse(ctx, &pkt);
 """,
+    "libbpf": "",
 }
 
 
@@ -42,6 +57,8 @@ def source_of(example: Example) -> str:
         raise LabError(f"before has no {min(unknown)}; it may have {', '.join(BEFORE)}")
     header = "parse.h" if "parse" in before else "xdp.h"
     begin = "".join(BEFORE[name] for name in before)
+    if "libbpf" in before:
+        return f"{LIBBPFS}{{\n{begin}{example.body}}}\n"
     head = f'#include "{header}"\n{GLOBALS}\nint bad(struct xdp_md *ctx)\n'
     return f"{head}{{\n{begin}{example.body}}}\n"
 

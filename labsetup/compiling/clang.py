@@ -1,0 +1,195 @@
+"""C compiled by clang alone, as everybody else's tools do it, where a stranger's C can do no harm.
+
+Source: clang(1); https://docs.kernel.org/bpf/libbpf/libbpf_build.html.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..apart import MOST_BYTES, Child, Parent
+from ..errors import LabError
+from ..explaining import SOURCES
+from ..explaining.clang import AS_OLDER, WARNINGS
+from ..explaining.listing import bare
+from ..network import jail
+
+# C is libbpf's if it has one of these...
+SIGNS = re.compile(
+    r'SEC\s*\(\s*"\.maps"|'
+    r'^[ \t]*#[ \t]*include[ \t]*(?:<bpf/bpf_\w+\.h>|["<](?:bpf_helpers|vmlinux)\.h[">])',
+    re.MULTILINE,
+)
+# ...or makes SEC() itself, and none of BCC's maps.
+SECTIONS = re.compile(r"^[ \t]*#[ \t]*define[ \t]+SEC\(", re.MULTILINE)
+BCCS = re.compile(r"^[ \t]*BPF_[A-Z_]+\s*\(", re.MULTILINE)
+KERNELS_TYPES = Path("/sys/kernel/btf/vmlinux")
+VMLINUX = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]vmlinux\.h[">]', re.MULTILINE)
+PLACE = Path("/virtual/main.c")  # what clang, and then the verifier, call the reader's C
+MEMORY = 2 * 2**30  # bytes; the largest honest program takes 0.1
+SECONDS = 60  # of a CPU's time
+# Behind the reader's C: clang describes what functions take, and so the records of a ring buffer.
+TYPES = """
+#pragma clang diagnostic ignored "-Wvisibility"
+static __attribute__((used)) void xdp_lab_types({})
+{{
+}}
+"""
+STRUCT = re.compile(r"^(?:typedef\s+)?struct\s+(\w+)\s*\{", re.MULTILINE)
+
+
+def is_libbpfs(source: str) -> bool:
+    """Whether C is written for libbpf: its maps stand in .maps, or it includes libbpf's headers."""
+    plain = without_remarks(source)
+    makes = SECTIONS.search(plain) and not BCCS.search(plain)
+    return bool(SIGNS.search(plain) or makes)
+
+
+def structs(source: str) -> list[str]:
+    """The structs that C describes at its outermost level."""
+    return list(dict.fromkeys(STRUCT.findall(bare(source))))
+
+
+def record_of(source: str, ring: str) -> str:
+    """The struct that C puts into a ring buffer; empty where that cannot be seen.
+
+    Args:
+        source: the C.
+        ring: the map's name.
+    """
+    plain = bare(source)
+    call = rf"bpf_ringbuf_(?:reserve|output)\s*\(\s*&\s*{re.escape(ring)}\s*,[^;]*?sizeof\s*\("
+    for found in re.finditer(rf"{call}\s*(?:struct\s+(\w+)|\*?\s*(\w+))\s*\)", plain):
+        if found[1]:
+            return str(found[1])
+        declared = re.findall(rf"struct\s+(\w+)\s*\*?\s*{found[2]}\b", plain[: found.start()])
+        if declared:
+            return str(declared[-1])
+    return ""
+
+
+def command(source: str) -> list[str]:
+    """What compiles `PLACE` and writes the object file to its output."""
+    return [
+        *("clang", "-O2", "-g", "-target", "bpf", "-c", str(PLACE), "-o", "-"),
+        *(f"-I{SOURCES}", *_kernels_folder(source)),
+        # <linux/types.h> wants <asm/types.h>, which lies in a folder named for the machine.
+        *("-idirafter", f"/usr/include/{os.uname().machine}-linux-gnu"),
+        # <linux/icmp.h> and <stdint.h> want <gnu/stubs-32.h> where they see no machine of 64 bits.
+        *(["-D__x86_64__"] if os.uname().machine == "x86_64" else []),
+        *("-fno-caret-diagnostics", "-fno-color-diagnostics", *WARNINGS, *AS_OLDER),
+    ]
+
+
+def _kernels_folder(source: str) -> list[str]:
+    return [f"-I{kernels_types().parent}"] if VMLINUX.search(without_remarks(source)) else []
+
+
+def without_remarks(source: str) -> str:
+    """C without its remarks; what it includes still stands there."""
+    return re.sub(r"/\*.*?\*/|//[^\n]*", " ", source, flags=re.DOTALL)
+
+
+def kernels_types() -> Path:
+    """vmlinux.h: every type of the kernel that runs here; made by bpftool when it is first wanted.
+
+    Raises:
+        LabError: where the kernel does not tell its types, or bpftool is missing.
+    """
+    folder = Path(sys.prefix) / "share" / "xdp-lab" / f"types-{os.uname().release}"
+    path = folder / "vmlinux.h"
+    if path.exists():
+        return path
+    if not KERNELS_TYPES.exists():
+        raise LabError(
+            "this kernel does not tell its types (CONFIG_DEBUG_INFO_BTF), so there is no "
+            "vmlinux.h; include <linux/bpf.h>, <linux/if_ether.h> and the like instead"
+        )
+    dump = ["bpftool", "btf", "dump", "file", str(KERNELS_TYPES), "format", "c"]
+    try:
+        made = subprocess.run(dump, capture_output=True, timeout=60, check=True).stdout
+        folder.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(f".{os.getpid()}")
+        new.write_bytes(made)
+        new.rename(path)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LabError(
+            f"vmlinux.h could not be made by bpftool ({error}); type: labsetup/lab doctor"
+        ) from None
+    return path
+
+
+class Clang:
+    """clang at work on a piece of C, in a process without any power.
+
+    Use it as a context manager.
+    """
+
+    def __init__(self, source: str, named: Sequence[Path]) -> None:
+        """Begin.
+
+        Args:
+            source: the C.
+            named: headers by their whole paths that may be read, with those beside them.
+
+        Raises:
+            LabError: where a header that it wants cannot be made.
+        """
+        text = source
+        if described := [one for one in structs(source)]:
+            text += TYPES.format(", ".join(f"struct {name} *{name}" for name in described))
+        shown = [*jail.system(), SOURCES, *(one.parent for one in named)]
+        words = command(source)
+        if VMLINUX.search(without_remarks(source)):
+            shown.append(kernels_types().parent)
+        self._object = os.memfd_create("object")
+        file = self._object
+
+        def work(parent: Parent) -> None:
+            try:
+                user = jail.user_for([SOURCES / "xdp.h", *shown[4:]])
+                jail.see_only(shown, written={PLACE: text})
+                limits = {
+                    resource.RLIMIT_AS: MEMORY,
+                    resource.RLIMIT_CPU: SECONDS,
+                    resource.RLIMIT_FSIZE: MOST_BYTES,
+                    resource.RLIMIT_CORE: 0,
+                }
+                jail.renounce(user, jail.RUNNING, limits)
+                parent.become(words, file)
+            except (LabError, OSError) as error:
+                print(f"LLVM ERROR: {error}", flush=True)
+
+        self._child = Child(work, inherits=False, kept=[file])
+
+    def has_ended(self, seconds: float) -> bool:
+        """Whether it ends within so many seconds."""
+        return self._child.has_told(seconds)
+
+    def result(self, seconds: float) -> tuple[bytes, str, bool]:
+        """The object file, what clang said, and whether it was ended before it could say all.
+
+        The object file is empty where the C does not compile.
+
+        Raises:
+            TimeoutError: when it is still at work after so many seconds.
+        """
+        self._child.listen(seconds)
+        status = self._child.status()
+        made = os.pread(self._object, os.fstat(self._object).st_size, 0)
+        return (made if status == 0 else b""), self._child.printed(), status < 0
+
+    def __enter__(self) -> Clang:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._child.__exit__(*error)
+        with contextlib.suppress(OSError):
+            os.close(self._object)

@@ -1,0 +1,49 @@
+"""What a program's constants are before it is loaded."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import LabError
+from ..maps.described import described
+from ..maps.values import form_of, made
+
+
+def initial(constants: Mapping[str, Any], has: Mapping[str, tuple[int, Any]], data: bytes) -> bytes:
+    """The bytes of .rodata with some of its variables set.
+
+    Args:
+        constants: what they are to be, by name.
+        has: where each variable lies, and its type, as maps/described.py takes it.
+        data: the bytes that the C gives.
+
+    Raises:
+        LabError: for a variable that is not there, or a value that it cannot have.
+    """
+    changed = bytearray(data)
+    for name, value in constants.items():
+        if name not in has:
+            there = f"it has {', '.join(has)}" if has else "it has none"
+            raise LabError(
+                f"the program has no constant {name!r}: {there}; one is made by "
+                "const volatile, outside of every function"
+            )
+        at, kind = has[name]
+        raw = raw_of(described(kind), value, f"the constant {name}")
+        changed[at : at + len(raw)] = raw
+    return bytes(changed)
+
+
+def raw_of(kind: Any, value: Any, what: str) -> bytes:
+    """A value as a C type has it in memory.
+
+    Raises:
+        LabError: if it is no such value.
+    """
+    try:
+        made_of_it = made(kind, value)
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
+        raise LabError(f"{what} is {form_of(kind)}, not {value!r}") from None
+    return bytes(made_of_it) if ctypes.sizeof(kind) else b""

@@ -1,0 +1,147 @@
+"""What libbpf objects to before the verifier has a word, in plain words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+from .clang import mend_of
+from .listing import Listing
+
+
+class _Plan(Protocol):
+    """What is needed of a map's plan."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> int: ...
+    @property
+    def entries(self) -> int: ...
+    @property
+    def key_size(self) -> int: ...
+    @property
+    def leaf_size(self) -> int: ...
+
+
+# enum bpf_map_type, linux/bpf.h: those whose size means something else, or nothing.
+ARRAYS, RING, NO_TYPE = {2, 3, 4, 6, 12, 13, 14, 16, 17}, 27, 0
+PAGE = 4096
+
+SENTENCES = (
+    (
+        r"legacy map definitions in '?maps'? section",
+        'struct bpf_map_def with SEC("maps") is gone since libbpf 1.0; write struct {{ '
+        "__uint(type, BPF_MAP_TYPE_…); __uint(max_entries, …); __type(key, …); "
+        '__type(value, …); }} name SEC(".maps")',
+    ),
+    (
+        r"map '(\w+)': map type isn't specified",
+        "its map {} does not say what it is; write __uint(type, BPF_MAP_TYPE_HASH), or another",
+    ),
+    (
+        r"map '(\w+)': can't determine (key|value) size",
+        "how large a {1} of its map {0} is cannot be known: its type is named, and described "
+        "nowhere; write down the struct, or include the header that has it",
+    ),
+)
+
+
+def why(log: str, plans: Sequence[_Plan]) -> str:
+    """Why libbpf does not load a program, if the verifier was not asked; else empty.
+
+    Args:
+        log: what libbpf said.
+        plans: of its maps, as the C describes them.
+    """
+    if "BEGIN PROG LOAD LOG" in log:
+        return ""
+    if found := re.search(r"map '([\w.]+)': failed to create: (.+?)(?:\(|$)", log, re.MULTILINE):
+        return f"the kernel refused its map {found[1]}: {_of_a_map(found[1], found[2], plans)}"
+    for pattern, sentence in SENTENCES:
+        if found := re.search(pattern, log):
+            return sentence.format(*found.groups())
+    return ""
+
+
+def nowhere(name: str, listing: Listing) -> str:
+    """What to say of a name that is declared and used, and for which the C has nothing."""
+    place = listing.only(rf"^(?!\s*extern\b).*\b{name}\b")
+    place = place or listing.only(rf"\b{name}\b")
+    if re.fullmatch(r"put(?:s|char)|\w*printf", name):  # clang writes puts() for a plain printf()
+        here = place or listing.only(r"\bprintf\s*\(")
+        _, mend = mend_of("printf", "libbpf")
+        return f"prints{f' at {here}' if here else ''} as a program of user space does; {mend}"
+    return (
+        f"uses {name}{f' at {place}' if place else ''}, which is declared and stands nowhere; the "
+        "kernel's own functions are not called here: write it down, or check its spelling"
+    )
+
+
+def _of_a_map(name: str, reason: str, plans: Sequence[_Plan]) -> str:
+    plan = next((one for one in plans if one.name == name), None)
+    if plan is None:
+        return reason
+    known = (
+        (
+            plan.kind == NO_TYPE,
+            "it does not say what it is; write __uint(type, BPF_MAP_TYPE_HASH), or another",
+        ),
+        (reason == "Cannot allocate memory", "this machine has no room for it; give it less"),
+        (
+            plan.kind == RING,
+            f"a ring's max_entries are bytes: {PAGE}, or 2, 4, 8 … times that; it has "
+            f"{plan.entries}",
+        ),
+        (
+            plan.entries == 0,
+            "it has room for 0 entries; write __uint(max_entries, …) with a number of 1 or more",
+        ),
+        (
+            plan.kind in ARRAYS and plan.key_size != 4,
+            f"the key of an array is a number of 4 bytes, and this has {plan.key_size}; write "
+            "__type(key, __u32)",
+        ),
+        (plan.key_size == 0, "it has no key; write __type(key, …)"),
+        (plan.leaf_size == 0, "it has no value; write __type(value, …)"),
+        (
+            reason == "Argument list too long",
+            "an entry of it is too large, or all together are; a value may have 4 MB, one of a "
+            "per-CPU map 32 kB, and all values of an array 4 GB",
+        ),
+        (True, f"{reason}; a key may have 512 bytes"),
+    )
+    return next(words for is_so, words in known if is_so)
+
+
+def refused_function(log: str) -> str:
+    """The function that the verifier refused, by libbpf's words; empty where it does not tell."""
+    found = re.search(r"prog '(\w+)': BPF program load failed", log)
+    return found[1] if found else ""
+
+
+# Sections of other kinds of programs; <https://docs.kernel.org/bpf/libbpf/program_types.html>.
+OTHERS = re.compile(
+    r"^(?:\?|k(?:ret)?probe|u(?:ret)?probe|usdt|tp|tracepoint|raw_tp|raw_tracepoint|fentry|fexit|"
+    r"fmod_ret|lsm|iter|perf_event|syscall|cgroup|sk|sock|tc|classifier|action|struct_ops|lwt|"
+    r"freplace|flow_dissector|netfilter|lirc|uretprobe|ksyscall)"
+)
+
+
+def of_another_kind(probe: str) -> str:
+    """What to say of a function whose section is none of libbpf's; empty if it is one.
+
+    Args:
+        probe: such as ``counts, SEC("xpd")``.
+    """
+    name, _, section = probe.partition(', SEC("')
+    section = section.rstrip('")')
+    if not section or OTHERS.match(section):
+        return ""
+    if section == ".text":
+        return f'has {name}() in no section; write SEC("xdp") in front of it'
+    return (
+        f'has {name}() in SEC("{section}"), which is no kind of program that libbpf knows; an XDP '
+        'program stands in SEC("xdp")'
+    )
