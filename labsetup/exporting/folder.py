@@ -66,7 +66,7 @@ def export(name: str, source: str, folder: Path, origin: str = "") -> Exported:
     called = _called(name, flat)
     files = {
         f"{called}.bpf.c": flat.text,
-        "Makefile": makefile(called),
+        "Makefile": makefile(called, flat),
         "README.md": readme(called, flat, origin or f"the C of {name}"),
     }
     _write(folder, files)
