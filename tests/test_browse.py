@@ -9,8 +9,9 @@ import subprocess
 import webbrowser
 from pathlib import Path
 
-from labsetup.command import browse, start
+from labsetup.command import start
 from labsetup.command.copies import Copies
+from labsetup.editor import browse
 
 PAGE = "<a href='http://127.0.0.1:8888/lab?token=secret'>on</a>"
 
@@ -51,4 +52,4 @@ def test_start_hands_the_browser_no_token(monkeypatch):
     (browser,) = (word.partition("=")[2] for word in words if word.startswith("--browser="))
     made = webbrowser.get(browser)
     assert isinstance(made, webbrowser.BackgroundBrowser)
-    assert made.args == ["-P", "-m", "labsetup.command.browse", "reader", "%s"]
+    assert made.args == ["-P", "-m", "labsetup.editor.browse", "reader", "%s"]

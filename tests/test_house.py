@@ -29,6 +29,7 @@ ROOMS = [
     "packets",
     "maps",
     "compiling",
+    "exporting",
     "programs",
     "strangers",
     "observing",

@@ -8,11 +8,11 @@ import sys
 
 from ..errors import LabError
 from ..network import lifetime
-from . import authoring, doctor, marking, notebooks, packet, shell, site, start, testing
+from . import authoring, doctor, export, marking, notebooks, packet, shell, site, start, testing
 from .places import give_back, keep_settings, say
 from .verbs import Verbs
 
-VERBS = (start, testing, notebooks, shell, packet, marking, doctor, authoring, site)
+VERBS = (start, testing, notebooks, shell, packet, export, marking, doctor, authoring, site)
 
 
 # They touch neither the network nor the kernel.

@@ -58,7 +58,7 @@ def start(arguments: argparse.Namespace) -> int:
     elif user and user != "root":
         # The browser belongs to the user: none runs well as root, and root's files stay shut.
         python = shlex.quote(sys.executable)
-        command.append(f"--browser={python} -P -m labsetup.command.browse {user} %s &")
+        command.append(f"--browser={python} -P -m labsetup.editor.browse {user} %s &")
     os.chdir(folder.parent)  # where its terminals open
     if not saves:
         say(f"{REPO} is read-only: nothing that you change can be saved; copy it to keep that.")

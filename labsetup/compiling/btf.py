@@ -82,12 +82,12 @@ class Btf:
         named = [one.name for one in self._types if one.kind == STRUCT and one.name]
         return {name: self.describe(self.named(name)) for name in named}
 
-    def section(self, name: str) -> Iterator[tuple[str, int, Any]]:
-        """The variables of a section such as ``.bss``: name, offset, description."""
+    def variables(self, section: str) -> Iterator[tuple[str, Any]]:
+        """The variables of a section such as ``.bss``: name, description; libbpf has the rest."""
         for one in self._types:
-            if one.kind == DATASEC and one.name == name:
-                for number, offset, _ in struct.iter_unpack("=III", one.rest):
-                    yield self._types[number].name, offset, self.describe(number)
+            if one.kind == DATASEC and one.name == section:
+                for number, _, _ in struct.iter_unpack("=III", one.rest):
+                    yield self._types[number].name, self.describe(number)
 
     def describe(self, number: int, depth: int = 0) -> Any:
         """A type in what JSON has."""
@@ -149,6 +149,13 @@ class Btf:
                 continue
             yield [self.text(name), at // 8, described]
         yield from _joined(bits, one.size)
+
+
+def size_of(described: Any) -> int:
+    """Bytes of what is described."""
+    if "array" in described:
+        return size_of(described["array"]) * int(described["length"])
+    return int(described["number"] if "number" in described else described["size"])
 
 
 def _joined(bits: list[tuple[str, int]], end: int) -> Iterator[list[Any]]:

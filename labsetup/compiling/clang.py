@@ -57,6 +57,24 @@ def structs(source: str) -> list[str]:
     return list(dict.fromkeys(STRUCT.findall(bare(source))))
 
 
+def record_of(source: str, ring: str) -> str:
+    """The struct that C puts into a ring buffer; empty where that cannot be seen.
+
+    Args:
+        source: the C.
+        ring: the map's name.
+    """
+    plain = bare(source)
+    call = rf"bpf_ringbuf_(?:reserve|output)\s*\(\s*&\s*{re.escape(ring)}\s*,[^;]*?sizeof\s*\("
+    for found in re.finditer(rf"{call}\s*(?:struct\s+(\w+)|\*?\s*(\w+))\s*\)", plain):
+        if found[1]:
+            return str(found[1])
+        declared = re.findall(rf"struct\s+(\w+)\s*\*?\s*{found[2]}\b", plain[: found.start()])
+        if declared:
+            return str(declared[-1])
+    return ""
+
+
 def command(source: str) -> list[str]:
     """What compiles `PLACE` and writes the object file to its output."""
     return [

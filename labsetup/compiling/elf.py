@@ -1,7 +1,7 @@
 """What an object file has, read from its ELF headers.  Sources: elf(5); LLVM's BPF back end.
 
 Only what libbpf does not tell before it loads: the code of functions that are no program of their
-own, what is left undefined, and which line of C each instruction comes from.
+own, where variables lie, and which line of C each instruction comes from.
 """
 
 from __future__ import annotations
@@ -82,9 +82,10 @@ class Elf:
         """All instructions, section by section."""
         return (one.data for one in self.sections if one.is_code)
 
-    def undefined(self) -> list[str]:
-        """What is declared and used, and stands nowhere in the file."""
-        return [one.name for one in self.symbols if one.section == 0]
+    def is_in(self, symbol: Symbol, section: str) -> bool:
+        """Whether a name stands in the section with this name."""
+        number = symbol.section
+        return 0 < number < len(self.sections) and self.sections[number].name == section
 
 
 def _text(data: bytes, at: int) -> str:

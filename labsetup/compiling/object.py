@@ -8,13 +8,10 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
-from ..errors import LabError
-from ..libbpf.library import outspoken
+from ..libbpf.library import libbpf, outspoken
 
-NAMES = ("libbpf.so.1", "libbpf.so.0")
 _ERRORS = 2**64 - 4096  # what stands for a pointer that is an error's number, before libbpf 1.0
 XDP = 6  # enum bpf_prog_type, linux/bpf.h
 Pointer = ctypes.c_void_p
@@ -26,35 +23,6 @@ class _OpenOptions(ctypes.Structure):
         ("object_name", ctypes.c_char_p),
         ("more", ctypes.c_uint64),
     ]
-
-
-@cache
-def libbpf() -> Any:
-    """A handle on libbpf.
-
-    Raises:
-        LabError: where it is not installed.
-    """
-    for name in NAMES:
-        try:
-            library = ctypes.CDLL(name, use_errno=True)
-        except OSError:
-            continue
-        for function in (
-            "bpf_object__open_mem",
-            "bpf_object__next_program",
-            "bpf_program__next",
-            "bpf_object__next_map",
-            "bpf_map__next",
-            "bpf_program__insns",
-            "bpf_map__inner_map",
-        ):
-            if hasattr(library, function):
-                getattr(library, function).restype = ctypes.c_void_p
-        for function in ("bpf_program__name", "bpf_program__section_name", "bpf_map__name"):
-            getattr(library, function).restype = ctypes.c_char_p
-        return library
-    raise LabError("libbpf is missing; type: labsetup/lab doctor")
 
 
 class Object:

@@ -27,7 +27,7 @@ from ..maps.values import type_of
 from ..network import jail
 from ..network.session import current
 from .bcc import COMPILING, NAMED, PATIENCE, SILENCE, Whose
-from .btf import Btf, lines
+from .btf import Btf, lines, size_of
 from .clang import Clang
 from .elf import Elf
 from .object import Object, ObjectMap, ObjectProgram
@@ -90,7 +90,11 @@ class ObjectCompilation:
         return Compiled(told, code=code, maps=plans, **found)
 
     def verified(self) -> Verified:
-        """Wait for the verifier."""
+        """Wait for the verifier.
+
+        Raises:
+            LabError: for a constant that is not there, or maps that are too large.
+        """
         assert self._child
         try:
             if not self._child.has_told(SILENCE):
@@ -141,6 +145,8 @@ def _plan_of(told: Mapping[str, Any]) -> MapPlan:
 def _verified(message: Message, data: bytes, constants: Mapping[str, Any]) -> Verified:
     found = json.loads(message.text)
     if found["trouble"]:
+        if found["is_ours"]:
+            raise LabError(found["trouble"])
         return Verified((), log=message.printed + found["trouble"])
     built = BuiltObject(
         found["function"],
@@ -182,7 +188,6 @@ def _work(parent: Parent, data: bytes, function: str, constants: Mapping[str, An
         "functions": [one.name for one in functions],
         "helpers": sorted(set().union(*map(helpers_of, file.code()))),
         "probes": [f'{one.name}, SEC("{one.section}")' for one in other_kinds],
-        "undefined": file.undefined(),
         "code": {name: asdict(one) for name, one in _code(file, types)},
         "maps": [asdict(plan) for plan in plans],
     }
@@ -192,7 +197,8 @@ def _work(parent: Parent, data: bytes, function: str, constants: Mapping[str, An
         _set(constants, maps, types, file)
         opened.load()
     except (LabError, OSError) as error:
-        parent.tell(json.dumps({"trouble": str(error)}))
+        is_ours = isinstance(error, LabError)
+        parent.tell(json.dumps({"trouble": str(error), "is_ours": is_ours}))
         return
     parent.tell(*_told(function, functions, maps, plans, file, types))
 
@@ -223,26 +229,28 @@ def _told(
         "variables": {
             name: Variable(place, offset, kind, ".rodata" in plans[place].name)
             for place in hidden
-            for name, offset, kind in variables_of(section_of(plans[place].name), types, file)
+            for name, offset, kind in _variables(section_of(plans[place].name), file, types)
         },
         "structs": types.structs(),
     }
     return json.dumps(found), [main.fd, *files, *(one.fd for one in others)]
 
 
+def _variables(section: str, file: Elf, types: Btf) -> Iterator[tuple[str, int, Any]]:
+    """A section's variables: name, offset, description.
+
+    What has a dot in its name is a function's own.  Of a static array clang may keep some elements
+    alone; it is left out then.
+    """
+    at = {one.name: one for one in file.symbols if file.is_in(one, section)}
+    for name, kind in types.variables(section):
+        if "." not in name and name in at and at[name].size == size_of(kind):
+            yield name, at[name].offset, kind
+
+
 def section_of(name: str) -> str:
     """The section of the variables of a map such as ``lab.rodata``."""
     return f".{name.partition('.')[2]}"
-
-
-def variables_of(section: str, types: Btf, file: Elf) -> Iterator[tuple[str, int, Any]]:
-    """The variables of a section: name, offset, description.
-
-    clang leaves their offsets to whoever links, as libbpf does: the symbols have them.
-    """
-    places = {one.name: one.offset for one in file.symbols}
-    for name, offset, described in types.section(section):
-        yield name, places.get(name, offset), described
 
 
 def _code(file: Elf, types: Btf) -> Iterator[tuple[str, Code]]:
@@ -274,7 +282,7 @@ def _set(constants: Mapping[str, Any], maps: Sequence[ObjectMap], types: Btf, fi
     """Set variables of .rodata, of which the program sees nothing else from then on."""
     if not constants:
         return
-    has = {name: (at, kind) for name, at, kind in variables_of(".rodata", types, file)}
+    has = {name: (at, kind) for name, at, kind in _variables(".rodata", file, types)}
     data = initial(constants, has, file.section(".rodata"))
     next(one for one in maps if one.name.endswith(".rodata")).begin_with(data)
 

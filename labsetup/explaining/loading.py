@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from .listing import Listing, Place
+
 
 class _Plan(Protocol):
     """What is needed of a map's plan."""
@@ -39,17 +41,19 @@ SENTENCES = (
     ),
     (
         r"failed to find BTF for extern '(\w+)'|extern (?:func|var) [^']*'(\w+)'",
-        "it uses {}, which is declared and stands nowhere: write it down, or check its spelling",
+        "it uses {}{here}, which is declared and stands nowhere: write it down, or check its "
+        "spelling",
     ),
 )
 
 
-def why(log: str, plans: Sequence[_Plan]) -> str:
+def why(log: str, plans: Sequence[_Plan], listing: Listing) -> str:
     """Why libbpf does not load a program, if the verifier was not asked; else empty.
 
     Args:
         log: what libbpf said.
         plans: of its maps, as the C describes them.
+        listing: the program's.
     """
     if "BEGIN PROG LOAD LOG" in log:
         return ""
@@ -57,8 +61,16 @@ def why(log: str, plans: Sequence[_Plan]) -> str:
         return f"the kernel refused its map {found[1]}: {_of_a_map(found[1], found[2], plans)}"
     for pattern, sentence in SENTENCES:
         if found := re.search(pattern, log):
-            return sentence.format(*filter(None, found.groups())) if found.groups() else sentence
+            names = [one for one in found.groups() if one]
+            place = _use(listing, names[0]) if names else None
+            here = f" at {place}" if place else ""
+            return sentence.format(*names, here=here) if names else sentence
     return ""
+
+
+def _use(listing: Listing, name: str) -> Place | None:
+    """The line that uses a name, if there is one such besides its declaration."""
+    return listing.only(rf"^(?!\s*extern\b).*\b{name}\b")
 
 
 def _of_a_map(name: str, reason: str, plans: Sequence[_Plan]) -> str:

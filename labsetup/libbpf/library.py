@@ -11,8 +11,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 from bcc.libbcc import lib as _bccs_own
+
+from ..errors import LabError
+
+NAMES = ("libbpf.so.1", "libbpf.so.0")
 
 # A handle of our own on BCC's library: newer BCCs declare some of these functions themselves,
 # for types of theirs.
@@ -37,6 +43,35 @@ for _of_a_module, _gives in {
     _function.restype = _gives
     _is_of_an_element = not _of_a_module.startswith(("bpf_num", "bpf_module"))
     _function.argtypes = [ctypes.c_void_p, ctypes.c_size_t][: 1 + _is_of_an_element]
+
+
+@cache
+def libbpf() -> Any:
+    """A handle on libbpf itself, which need not be the one that BCC has within.
+
+    Raises:
+        LabError: where it is not installed.
+    """
+    for name in NAMES:
+        try:
+            library = ctypes.CDLL(name, use_errno=True)
+        except OSError:
+            continue
+        for function in (
+            "bpf_object__open_mem",
+            "bpf_object__next_program",
+            "bpf_program__next",
+            "bpf_object__next_map",
+            "bpf_map__next",
+            "bpf_program__insns",
+            "ring_buffer__new",
+        ):
+            if hasattr(library, function):
+                getattr(library, function).restype = ctypes.c_void_p
+        for function in ("bpf_program__name", "bpf_program__section_name", "bpf_map__name"):
+            getattr(library, function).restype = ctypes.c_char_p
+        return library
+    raise LabError("libbpf is missing; type: labsetup/lab doctor")
 
 
 _ITS_WORDS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)

@@ -7,7 +7,7 @@ import ctypes
 import ipaddress
 import itertools
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from ..errors import LabError, NoSuchEntry
@@ -26,6 +26,7 @@ from .plan import (
     RINGBUF,
     MapPlan,
 )
+from .rings import read_as, taken
 from .values import PerCPU, form_of, how_to_write, is_zero, made, plain, raw_bytes, type_of
 
 SMALL, LIGHT = 256, 8192  # entries, and bytes, that are soon read
@@ -45,17 +46,28 @@ class Map(MutableMapping[Any, Any]):
     a numpy array; only text, an array of char, may be shorter. A value of a per-CPU map is a
     `PerCPU`; writing an int to it sets every CPU's copy. A device map takes interfaces, such as
     ``net.middle.eth1``, an array of programs takes a Program. A key of an LPM trie may be written
-    as a network, such as ``"192.0.2.0/24"``. A queue has `push`, `pop` and `peek` instead.
+    as a network, such as ``"192.0.2.0/24"``. A queue has `push`, `pop` and `peek` instead, a ring
+    buffer `read`.
     """
 
-    def __init__(self, plan: MapPlan, fd: int, owner: object) -> None:
+    def __init__(
+        self,
+        plan: MapPlan,
+        fd: int,
+        owner: object,
+        structs: Mapping[str, Any] | None = None,
+        struct: str = "",
+    ) -> None:
         """Look at a map.
 
         Args:
             plan: what the C says of it.
             fd: its descriptor,
             owner: and who keeps that open.
+            structs: those of the C by name, of which a ring buffer's records may be.
+            struct: the one of which they are; empty where that is not known.
         """
+        self._structs, self._struct = structs or {}, struct
         self.name, self._plan, self._fd, self._owner = plan.name, plan, fd, owner
         self._key_type = type_of(plan.key, plan.key_size)
         self._value_type = type_of(plan.leaf, plan.leaf_size)
@@ -253,6 +265,20 @@ class Map(MutableMapping[Any, Any]):
             self._need_entries()
             return super().pop(*key)
         return self._next(self._elements.take())
+
+    def read(self, struct: str = "") -> list[Any]:
+        """Take all records out of a ring buffer, the oldest first.
+
+        Args:
+            struct: of which struct of the C they are; without it, of that which the C puts there,
+                or else of the only one of a record's size.
+
+        Returns:
+            structs as dicts; bytes, where it is not clear of which struct a record is.
+        """
+        if self._plan.kind != RINGBUF:
+            raise LabError(f"{self.name} is no ring buffer: it is {self.about}")
+        return read_as(taken(self._fd), self._structs, struct or self._struct)
 
     def _next(self, raw: bytes | None) -> Any:
         self._need_queue()

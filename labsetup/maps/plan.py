@@ -69,7 +69,7 @@ KINDS = {
     STACK: Kind("a stack", _TAKEN),
     25: Kind("a hash of devices", "an entry takes an interface by its number", reads=True),
     30: Kind("a bloom filter", "a program asks it, and nobody lists what is in it"),
-    RINGBUF: Kind("a ring buffer", _GONE),
+    RINGBUF: Kind("a ring buffer", "read() takes the records that programs have put there"),
 }
 
 

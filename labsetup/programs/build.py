@@ -88,7 +88,7 @@ def build(
     if verified.built is None:
         if call := undeclared(found):
             raise BuildError(f"{name} cannot be loaded{call}", verified.log)
-        if why := loading.why(verified.log, compiled.maps):
+        if why := loading.why(verified.log, compiled.maps, listing):
             raise BuildError(f"{name} cannot be loaded: {why}", verified.log)
         refused = loading.refused_function(verified.log) or function
         listing = _listing(source, refused, compiled)
@@ -141,13 +141,6 @@ def _unloadable(name: str, function: str, compiled: Compiled, listing: Listing) 
             f"has no function that XDP can call; write one that begins "
             f"{begin} {function}(struct xdp_md *ctx)"
         )
-    missing = [one for one in compiled.undefined if not one.startswith("LINUX_")]
-    if missing and listing.language == "libbpf":
-        here = listing.only(rf"\b{missing[0]}\s*\(")
-        return (
-            f"uses {missing[0]}{f' at {here}' if here else ''}, which is declared and stands "
-            "nowhere: write it down, or check its spelling"
-        )
     return ""
 
 
@@ -195,7 +188,7 @@ def _refused_by_clang(where: str, listing: Listing, compiled: Compiled) -> Build
         return BuildError(f"{where} does not compile: {errors[0]}{because}", log)
     if why := limits.refused(listing.source, log):
         return BuildError(f"{where} cannot be loaded; {why}", log)
-    if why := loading.why(compiled.trouble, ()):
+    if why := loading.why(compiled.trouble, (), listing):
         return BuildError(f"{where} cannot be loaded: {why}", log)
     reason = (compiled.trouble or log).strip().splitlines()
     compiler = "BCC" if listing.language == "BCC" else "clang"

@@ -10,8 +10,10 @@ from typing import Any, cast
 from scapy.packet import Packet
 
 from ..arguments import checked
+from ..compiling.clang import record_of
 from ..compiling.outcome import Built, BuiltObject
 from ..errors import LabError
+from ..exporting.folder import Exported, export
 from ..libbpf.links import FLAG_MODE
 from ..libbpf.programs import facts
 from ..maps.maps import Map
@@ -23,6 +25,7 @@ from . import sources
 from .attach import Attachment, mend_helpers, replace, take_off
 from .build import build
 from .loaded import Loaded, load
+from .printed import listen_for
 from .run import Run, run
 from .variables import Variables
 
@@ -87,6 +90,8 @@ class Program:
             self._loaded = load(self._built)
         else:
             self._built, self._loaded, self.warnings = self._compiled()
+        if trouble := listen_for(self.source):
+            self.warnings = [*self.warnings, f"what it prints cannot be shown here: {trouble}"]
         self._look()
 
     def _look(self) -> None:
@@ -95,7 +100,11 @@ class Program:
         self.size = facts(self.fd)
         self.id = self.size.id
         built, loaded = self._built, self._loaded
-        maps = [Map(p, fd, loaded) for p, fd in zip(built.maps, loaded.maps, strict=True)]
+        structs = built.structs if isinstance(built, BuiltObject) else {}
+        maps = [
+            Map(plan, fd, loaded, structs, record_of(self.source, plan.name) if structs else "")
+            for plan, fd in zip(built.maps, loaded.maps, strict=True)
+        ]
         self.variables = Variables(self.name, built, maps)
         own = {one.name: one for n, one in enumerate(maps) if n not in self.variables.places}
         is_capture = self.captures or self.name == "capture"
@@ -118,7 +127,12 @@ class Program:
 
     @property
     def _can_be_repeated(self) -> bool:
-        """BCC does not tell what the maps in a map of maps are like: those are compiled anew."""
+        """BCC does not tell what the maps in a map of maps are like: those are compiled anew.
+
+        So is a program whose object file was loaded for another of its functions.
+        """
+        if isinstance(self._built, BuiltObject):
+            return self.name not in self._built.others
         return not any(plan.kind in MAPS_OF_MAPS for plan in self._built.maps)
 
     def _compiled(self) -> tuple[Built, Loaded, list[str]]:
@@ -220,6 +234,21 @@ class Program:
                 words, was = one.shown(key, old.get(key))
                 changed[f"{one.name}[{words}]"] = was, one.shown(key, new.get(key))[1]
         return Run(self.name, verdict, raw, after, ns, changed)
+
+    @checked
+    def export(self, folder: str | Path) -> Exported:
+        """Write the program as a folder that builds and loads without the lab.
+
+        Its C becomes libbpf's, in one file, with a Makefile, and a README that says what to type.
+
+        Args:
+            folder: made if it is not there; nothing that is there is overwritten.
+
+        Raises:
+            LabError: for a line that cannot be translated, or where nothing can be written.
+        """
+        given = Path(folder).expanduser()
+        return export(self.name, self.source, given, sources.origin(self.path))
 
     def __repr__(self) -> str:
         return f"{sources.without_licence(self.source)}\n\n{self.summary}"

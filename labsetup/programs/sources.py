@@ -53,6 +53,13 @@ def decoded(raw: bytes) -> str:
         return raw.decode("latin-1").replace("\r\n", "\n")
 
 
+def origin(path: Path | None) -> str:
+    """Where a program's C came from, in words."""
+    if path is None:
+        return "the C that it was given"
+    return f"`bpf/{path.name}`" if path.parent == SOURCES else f"`{path.name}`"
+
+
 def entry_of(name: str, source: str) -> str:
     """The function that is the program: the only one that takes a ctx, or the one called *name*.
 

@@ -2,7 +2,7 @@
 
 The address has the server's token in it, and whoever has that is root here.  So the browser is
 given a file with it, which only its user may read: what stands in a command line, every user of
-the machine may.  Run as ``python -m labsetup.command.browse USER FILE_URL``.
+the machine may.  Run as ``python -m labsetup.editor.browse USER FILE_URL``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,184 @@
+"""The README and the Makefile of an exported program."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .declared import Declared
+from .flatten import Flat
+
+CONTENTS = Path(__file__).with_name("contents.toml")
+BALANCER = {"settings", "servers"}  # the maps of a program that hands packets to servers
+
+MAKEFILE = """\
+# Builds {name}.bpf.o.  Debian and Ubuntu: apt-get install clang make libbpf-dev
+CLANG ?= clang
+
+# <linux/types.h> wants <asm/types.h>, which Debian and Ubuntu have in a folder named for the
+# machine, where -target bpf does not look.  -g: libbpf reads the types of the maps there.
+CFLAGS := -O2 -g -Wall -target bpf -I/usr/include/$(shell uname -m)-linux-gnu
+
+{name}.bpf.o: {name}.bpf.c
+\t$(CLANG) $(CFLAGS) -c $< -o $@
+
+clean:
+\trm -f {name}.bpf.o
+
+.PHONY: clean
+"""
+
+README = """\
+# {name}
+
+{about}
+
+`{name}.bpf.c` is all of it, in libbpf's C; clang alone builds it. XDP Lab wrote it from {origin}.
+
+## Build
+
+```
+sudo apt-get install clang make libbpf-dev xdp-tools bpftool iproute2
+make
+```
+
+On Ubuntu, `linux-tools-common` and `linux-tools-$(uname -r)` bring bpftool.
+
+## Load
+
+Put the name of your interface in `eth0`'s place. What reaches the machine by it meets the program
+from then on, your own connection to the machine too. Each way stands for itself: take one off
+before you try the next.
+
+With xdp-loader, which looks after several programs on one interface where the kernel lets it:
+
+```
+sudo xdp-loader load eth0 {name}.bpf.o{which_loader}
+sudo xdp-loader status eth0
+sudo xdp-loader unload eth0 --all
+```
+
+`-m skb` behind `load` takes any driver; without it the driver must know XDP.
+
+With bpftool, which keeps program and maps as files below `/sys/fs/bpf`:
+
+```
+sudo bpftool prog load{all} {name}.bpf.o /sys/fs/bpf/{name} pinmaps /sys/fs/bpf/{name}_maps
+sudo bpftool net attach xdp pinned {pinned} dev eth0
+sudo bpftool prog show pinned {pinned}
+sudo bpftool net detach xdp dev eth0
+sudo rm -r /sys/fs/bpf/{name} /sys/fs/bpf/{name}_maps
+```
+
+With ip:
+
+```
+sudo ip link set dev eth0 xdp obj {name}.bpf.o sec {section}
+ip link show dev eth0
+sudo ip link set dev eth0 xdp off
+```
+
+## Maps
+
+{maps}
+"""
+
+
+@cache
+def _contents() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(CONTENTS.read_text())
+
+
+def makefile(name: str) -> str:
+    return MAKEFILE.format(name=name)
+
+
+def readme(name: str, flat: Flat, origin: str) -> str:
+    """What a person reads who finds the folder.
+
+    Args:
+        name: of the files, without .bpf.c.
+        flat: the program.
+        origin: where its C came from.
+    """
+    several = len(flat.entries) > 1
+    pinned = f"/sys/fs/bpf/{name}" + f"/{flat.entries[0]}" * several
+    section = re.search(r'SEC\(\s*"(xdp[^"]*)"\s*\)\s*int', flat.text)
+    return README.format(
+        name=name,
+        about=_plain(flat.about) or f"`{flat.entries[0]}()` runs for each packet that comes in.",
+        origin=origin,
+        which_loader=f" -n {flat.entries[0]}" if several else "",
+        all="all" if several else "",
+        pinned=pinned,
+        section=section[1] if section else "xdp",
+        maps=_maps(name, flat),
+    )
+
+
+def _plain(remark: str) -> str:
+    """What a remark says, in lines of its own."""
+    words = re.sub(r"^\s*/\*+|\*+/\s*$", "", remark)
+    return "\n".join(re.sub(r"^\s*(?:\*|//) ?", "", one) for one in words.splitlines()).strip()
+
+
+def _maps(name: str, flat: Flat) -> str:
+    if not flat.maps:
+        if '".maps"' in flat.text:
+            return "`bpftool map show` lists them. They start empty each time that it is loaded."
+        return "It has none."
+    lines = ["| map | what it is | what stands in it |", "|---|---|---|"]
+    lines += [f"| `{one.name}` | {_kind(one)} | {_content(one)} |" for one in flat.maps]
+    words = [
+        "\n".join(lines),
+        "They start empty each time that the program is loaded, an array with zeros. Loaded by "
+        f"bpftool as above, one is read like this:\n\n```\n{_example(name, flat)}\n```\n\n"
+        "and `bpftool map update` writes an entry byte by byte, see bpftool-map(8).",
+    ]
+    names = {one.name for one in flat.maps}
+    if names >= BALANCER:
+        words.append(
+            "What fills them in the lab is its control plane, `Balancer` or `Peers` "
+            "(`labsetup/balancing/`): it hashes names to seeds, makes the rows, and writes "
+            f"{', '.join(f'`{one.name}`' for one in flat.maps if _is_filled(one))}. Here a "
+            "program of yours does, by libbpf's `bpf_map_update_elem()`; the structs in "
+            f"`{name}.bpf.c` say byte by byte what it writes."
+        )
+    return "\n\n".join(words)
+
+
+def _is_filled(one: Declared) -> bool:
+    return bool(_contents().get(one.name, {}).get("written"))
+
+
+def _kind(one: Declared) -> str:
+    kind = one.kind.lower().replace("_", " ")
+    unit = "entry" if one.entries == "1" else "entries"
+    sizes = f", {one.entries} {unit}" if one.entries and one.kind != "RINGBUF" else ""
+    types = " of ".join(f"`{part}`" for part in (one.value, one.key) if part)
+    arrow = f": `{one.key}` to `{one.value}`" if one.key and one.value else f": {types}"
+    return f"{kind}{arrow if types else ''}{sizes}".replace("|", "\\|")
+
+
+def _content(one: Declared) -> str:
+    if found := _contents().get(one.name):
+        return f"{found['value']}."
+    return {
+        "DEVMAP": "for each place the number of an interface; you write it.",
+        "CPUMAP": "for each CPU how many packets may wait for it; you write it.",
+        "XSKMAP": "AF_XDP sockets; the program that opens them writes it.",
+        "PROG_ARRAY": "programs to go on with; you write it.",
+        "ARRAY_OF_MAPS": f"maps like `{one.inner}`; you write it.",
+        "HASH_OF_MAPS": f"maps like `{one.inner}`; you write it.",
+        "PERF_EVENT_ARRAY": "a ring for each CPU, which the program writes to and you read.",
+        "RINGBUF": "a ring, which the program writes to and you read.",
+    }.get(one.kind, f"`{one.name}` in the C tells who writes it.")
+
+
+def _example(name: str, flat: Flat) -> str:
+    first = flat.maps[0].name
+    path = f"/sys/fs/bpf/{name}_maps/{first}"
+    return f"sudo bpftool map dump pinned {path}"
