@@ -6,6 +6,7 @@ even by kill -9, the data plane is as it was before the change, or as it is afte
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -73,7 +74,16 @@ class Plane:
         """Let packets come, once there is something to decide them by."""
         if self._to_attach is not None:
             index = socket.if_nametoindex(self.settings.interface)
-            bpf.attach(self._to_attach, index, self._link)
+            try:
+                bpf.attach(self._to_attach, index, self._link)
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                name = self.settings.interface
+                raise Mistake(
+                    f"{name} has an XDP program already; if nobody needs it, type: "
+                    f"ip link set {name} xdp off"
+                ) from None
             os.close(self._to_attach)
             self._to_attach = None
 
