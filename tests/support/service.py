@@ -19,6 +19,7 @@ import prometheus_client
 from labsetup import VIP, LabError, Program
 from labsetup.network.network import Network
 from labsetup.network.process import Background, Result
+from labsetup.rivals.ways import PORT
 
 from .host import REPO
 
@@ -29,7 +30,7 @@ APART = [
     *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"),
     *(f"--{which}={POWER}" for which in ("inh-caps", "ambient-caps", "bounding-set")),
 ]
-UDP_PORT, METRICS = 4433, "127.0.0.1:9435"
+UDP_PORT, METRICS = PORT, "127.0.0.1:9435"
 # The one that the lab's came of: a venv's may lie in somebody's home, where nobody may not look.
 PYTHON = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
