@@ -13,11 +13,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.service import Copy, Service, missing, until
+from support.service import ALL, KEPT, Copy, Service, missing, running, until
 from support.service_traffic import Traffic
 
 from labsetup import Connections, Flood, balanced
@@ -26,8 +25,6 @@ from labsetup.network.network import Network
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
 LONG = "XDP_LAB_LONG" in os.environ
 RELOADS, TALKING, UPGRADES, KILLS = (1000, 500, 200, 100) if LONG else (60, 200, 20, 8)
-ALL = dict.fromkeys(["s1", "s2", "s3", "s4", "s5"], 1.0)
-KEPT = {name: 1.0 for name in ALL if name != "s3"}
 # Each set keeps those of KEPT: one comes, shares change, one drains, one goes.
 SETS = [ALL, ALL | {"s1": 3.0, "s4": 0.5}, KEPT | {"s2": 0.0}, KEPT]
 GAP = (  # an upgrade that takes the old program off, then puts the new one on
@@ -68,20 +65,9 @@ def copies(folder: Path) -> Callable[..., Copy]:
     return copy
 
 
-@contextmanager
-def running(net: Network, copy: Copy, weights: dict[str, float] = KEPT) -> Iterator[Service]:
-    service = Service(net, copy)
-    try:
-        service.write(weights)
-        service.start()
-        yield service
-    finally:
-        service.down()
-
-
 @pytest.fixture
 def service(net: Network, copies: Callable[..., Copy]) -> Iterator[Service]:
-    with running(net, copies()) as one:
+    with running(net, copies(), KEPT) as one:
         yield one
 
 
@@ -129,7 +115,7 @@ def test_reloads_break_no_connection_that_the_new_set_keeps(service: Service) ->
 def test_the_measure_of_reloads_finds_what_breaks(
     net: Network, copies: Callable[..., Copy], wrong: tuple[str, str, str]
 ) -> None:
-    with running(net, copies(wrong)) as service:
+    with running(net, copies(wrong), KEPT) as service:
         assert broken_by_reloads(service, 8, 100) > 0
 
 
@@ -154,7 +140,7 @@ def test_upgrades_lose_no_frame(service: Service) -> None:
 
 
 def test_the_measure_of_upgrades_finds_a_gap(net: Network, copies: Callable[..., Copy]) -> None:
-    with running(net, copies(GAP)) as service:
+    with running(net, copies(GAP), KEPT) as service:
         assert lost_by_upgrades(service, 10) > 0
 
 
@@ -162,7 +148,7 @@ def test_the_measure_of_upgrades_finds_a_gap(net: Network, copies: Callable[...,
 def test_upgrades_under_as_many_frames_as_one_cpu_makes(
     net: Network, copies: Callable[..., Copy], wrong: tuple[str, str, str] | None
 ) -> None:
-    with running(net, copies(*([wrong] if wrong else []))) as service, Flood(net) as flood:
+    with running(net, copies(*([wrong] if wrong else [])), KEPT) as service, Flood(net) as flood:
         ended, bursts = threading.Event(), []
 
         def pour() -> None:
@@ -248,5 +234,5 @@ def test_kills_at_random_moments_misdirect_nothing(service: Service) -> None:
 def test_the_measure_of_kills_finds_what_is_half_done_or_forgotten(
     net: Network, copies: Callable[..., Copy], wrong: tuple[str, str, str], finds: int
 ) -> None:
-    with running(net, copies(wrong)) as service:
+    with running(net, copies(wrong), KEPT) as service:
         assert harm_by_kills(service, 6, 2)[finds] > 0

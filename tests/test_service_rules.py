@@ -1,28 +1,27 @@
-"""The balancer that runs without the lab: what it may do, where packets go, what it says."""
+"""The balancer that runs without the lab: what it may do, whom it takes for well, what it says."""
 
 from __future__ import annotations
 
 import os
 import random
 import signal
+import socket
+import socketserver
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.service import APART, NOBODY, PINS, Copy, Service, missing, until
-from support.service_traffic import Traffic
+from support.service import ALL, APART, NOBODY, PINS, PYTHON, Copy, Service, missing, running, until
 
-from labsetup import VIP, Connections, balanced, capture, segments, send, services
-from labsetup.balancing.hashing import random_flows
+from labsetup import VIP, Connections, balanced, services
 from labsetup.balancing.vip_paths import MARK, VipPaths
 from labsetup.network.network import Network
-from labsetup.packets.craft import ICMP, IP, TCP, Ether, Raw, frame
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
-ALL = dict.fromkeys(["s1", "s2", "s3", "s4", "s5"], 1.0)
-KEPT = {name: 1.0 for name in ALL if name != "s3"}
 CAP_NET_ADMIN, CAP_BPF = 12, 39  # linux/capability.h
 QUICK = "threshold = 2"
 
@@ -43,13 +42,8 @@ def copy() -> Iterator[Copy]:
 
 @pytest.fixture
 def service(net: Network, copy: Copy) -> Iterator[Service]:
-    one = Service(net, copy)
-    try:
-        one.write(ALL)
-        one.start()
+    with running(net, copy, ALL) as one:
         yield one
-    finally:
-        one.down()
 
 
 def test_it_is_nobody_with_two_capabilities(service: Service) -> None:
@@ -73,151 +67,6 @@ def test_neither_capability_can_go(net: Network, copy: Copy, left_out: str) -> N
         until(lambda: not process.running)
         assert "balancer.py run: " in process.output and "CAP_BPF, CAP_NET_ADMIN" in process.output
         assert "Traceback" not in process.output and net.lb.eth0.xdp is None
-    finally:
-        service.down()
-
-
-def test_metrics_agree_with_what_was_sent(service: Service) -> None:
-    net = service.net
-    before, kept = service.metrics(), net.lb.eth0.counters
-    frames = segments(random_flows(2000, clients="203.0.113.0/24"), net.client.eth0, net.lb.eth0)
-    send(net.client.eth0, frames)
-    traffic = Traffic(net)
-    until(lambda: traffic.sent > 1000)
-    traffic.stop()
-    after = service.metrics()
-    grown = {name: value - before[name] for name, value in after.items()}
-    tcp = {name: grown[f"packets_total {name} tcp"] for name in ALL}
-    udp = {name: grown[f"packets_total {name} udp"] for name in ALL}
-    assert sum(tcp.values()) == 2000 and min(tcp.values()) > 300
-    assert udp == {name: len(traffic.got[name]) for name in ALL}
-    assert sum(udp.values()) == traffic.sent and traffic.lost == 0
-    assert sum(grown[f"bytes_total {name} tcp"] for name in ALL) == sum(map(len, frames))
-    passed = (net.lb.eth0.counters - kept)["xdp_tx"]
-    assert passed == 2000 + traffic.sent
-    assert grown["no_server_packets_total tcp"] == 0
-
-
-def test_packets_of_no_service_and_for_nobody_are_counted(service: Service) -> None:
-    net = service.net
-    service.write({})
-    assert service.reload() == "reload: done"
-    before = service.metrics()
-    client = net.client.eth0
-    macs = Ether(src=client.mac, dst=net.lb.eth0.mac)
-    send(client, macs / IP(src=net.client.address, dst=VIP) / TCP(dport=80, flags="A"), 30)
-    send(client, macs / IP(src=net.client.address, dst=VIP) / TCP(dport=81, flags="A"), 20)
-
-    def grown(name: str) -> float:
-        return service.metrics()[name] - before[name]
-
-    until(lambda: grown("other_packets_total") >= 20)  # and what else comes, ARP say
-    assert grown("no_server_packets_total tcp") == 30
-    assert grown("other_packets_total") < 30
-    service.write(ALL)
-    service.reload()
-    assert Connections(net, 50).broken == 0
-
-
-def test_who_drains_keeps_its_connections_and_who_goes_does_not(service: Service) -> None:
-    connections = Connections(service.net, 200)
-    service.write(ALL | {"s3": 0})
-    service.reload()
-    assert connections.check().broken == 0
-    assert service.metrics()["server_state s3 tcp"] == 1
-    assert "s3" not in Connections(service.net, 100, afresh=False).at
-    service.write(KEPT)
-    service.reload()
-    connections.check()
-    assert set(connections.at[~connections.alive]) == {"s3"}
-    assert (connections.alive | (connections.at == "s3")).all()
-
-
-def where(net: Network, packets: list[bytes]) -> list[str]:
-    """The server that got each of them; in order, as they were sent."""
-    found = []
-    for one in packets:
-        with capture(*(net.hosts[name].eth0 for name in ALL)) as seen:
-            send(net.client.eth0, one)
-        ours = [
-            s for s in seen if not s.sent and s.packet.dst == s.interface.mac and IP in s.packet
-        ]
-        (got,) = [s.interface.host.name for s in ours if s.packet[IP].dst == VIP]
-        found.append(got)
-    return found
-
-
-def test_a_syn_that_comes_twice_comes_to_one_server(service: Service) -> None:
-    """Between them a server comes that would own some of them; one that drains gets none."""
-    net = service.net
-    service.write(KEPT)
-    service.reload()
-    syns = segments(random_flows(12, 4), net.client.eth0, net.lb.eth0)
-    first = where(net, syns)
-    service.write(ALL | {"s3": 9})
-    service.reload()
-    assert where(net, syns) == first
-    others = segments(random_flows(12, 5), net.client.eth0, net.lb.eth0)
-    assert "s3" in where(net, others)
-    service.write({"s1": 1, "s2": 0, "s3": 0, "s4": 0, "s5": 0})
-    service.reload()
-    assert set(where(net, syns)) == {"s1"}
-
-
-def test_an_icmp_error_comes_to_the_server_that_sent_the_packet(service: Service) -> None:
-    net = service.net
-    client, macs = net.client, Ether(src=net.client.eth0.mac, dst=net.lb.eth0.mac)
-    far = "203.0.113.7"  # no server has a route to it, and so none answers
-    for port in range(30_000, 30_008):
-        syn = macs / IP(src=far, dst=VIP) / TCP(sport=port, dport=80, flags="S")
-        quoted = IP(src=VIP, dst=far) / TCP(sport=80, dport=port, flags="A")
-        too_big = macs / IP(src="192.0.2.200", dst=VIP) / ICMP(type=3, code=4) / quoted
-        options = IP(src=far, dst=VIP, options=[b"\x94\x04\x00\x00"])
-        data = macs / options / TCP(sport=port, dport=80, flags="A")
-        to = where(net, [frame(one, client.eth0) for one in (syn, too_big, data)])
-        assert to == to[:1] * 3
-
-
-def test_what_has_no_ports_or_is_cut_off_is_left_to_the_stack(service: Service) -> None:
-    net = service.net
-
-    def counted() -> list[float]:
-        found = service.metrics()
-        served = sum(n for name, n in found.items() if name.startswith("packets_total"))
-        return [served, found["other_packets_total"]]
-
-    served, other = counted()
-    macs = Ether(src=net.client.eth0.mac, dst=net.lb.eth0.mac)
-    ip = IP(src=net.client.address, dst=VIP)
-    whole = frame(macs / ip / TCP(dport=80, flags="S"), net.client.eth0)
-    later = IP(src=net.client.address, dst=VIP, frag=3)
-    stranger = Ether(src=net.client.eth0.mac, dst="02:00:00:00:99:99")
-    odd = [
-        *(whole[:length] for length in (14, 20, 33, 34, 37)),
-        frame(macs / later / Raw(bytes(40)), net.client.eth0),
-        frame(macs / ip / ICMP(), net.client.eth0),
-        frame(stranger / ip / TCP(dport=80, flags="S"), net.client.eth0),
-    ]
-    port = net.lb.eth0.peer  # a switch drops what says that it is longer than it is
-    send(port, odd)
-    until(lambda: counted()[1] >= other + len(odd))
-    assert counted()[0] == served
-    send(port, whole[:38])  # the ports are there, flags are not: nothing to remember by
-    until(lambda: counted()[0] == served + 1)
-
-
-def test_ipv6(net: Network, copy: Copy) -> None:
-    service = Service(net, copy)
-    try:
-        service.write(ALL)
-        text = service.file.read_text()
-        service.file.write_text(text.replace(f'"{VIP}"', '"2001:db8:10::10"'))
-        service.start()
-        connections = Connections(net, 100, ipv6=True)
-        assert connections.broken == 0 and len(set(connections.at)) == 5
-        service.file.write_text(text)
-        service.reload()
-        assert connections.check().broken == 100  # lb's own stack answers: nobody listens
     finally:
         service.down()
 
@@ -351,6 +200,117 @@ def test_killed_while_it_starts_for_the_first_time(net: Network, copy: Copy) -> 
             assert service.run("down").status == 0
     finally:
         service.down()
+
+
+WITH_SUBTRACTION = (  # of pointers, which takes CAP_PERFMON
+    "bpf_xdp_get_buff_len(ctx)",
+    "(void *)(long)ctx->data_end - (void *)(long)ctx->data",
+)
+
+
+@pytest.mark.parametrize("change", [WITH_SUBTRACTION, ("#define SERVERS 64", "#define SERVERS 32")])
+def test_a_program_that_is_refused_changes_nothing(
+    service: Service, copy: Copy, change: tuple[str, str]
+) -> None:
+    """One that the verifier refuses, and one whose maps are other than those that are pinned."""
+    before = service.net.lb.eth0.xdp
+    connections = Connections(service.net, 50)
+    kept = {name: (copy.path / name).read_text() for name in ("balancer.bpf.c", "maps.h")}
+    try:
+        for name, text in kept.items():
+            (copy.path / name).write_text(text.replace(*change))
+        copy.build()
+        said = service.upgrade()
+        assert "was not taken" in said and "the old program runs on" in said
+    finally:
+        for name, text in kept.items():
+            (copy.path / name).write_text(text)
+        copy.build()
+    assert service.net.lb.eth0.xdp == before and len(os.listdir(PINS)) == 6
+    assert connections.check().broken == 0
+    assert service.upgrade() == "upgrade: done"
+    assert connections.check().broken == 0
+
+
+def test_a_link_whose_interface_is_gone_is_made_anew(service: Service, copy: Copy) -> None:
+    service.end()
+    script = f"import bpf; bpf.detach(bpf.pinned('{PINS}/link'))"  # as when the interface goes
+    said = service.net.lb.run(["env", f"PYTHONPATH={copy.path}", PYTHON, "-B", "-c", script])
+    assert said.status == 0 and service.net.lb.eth0.xdp is None
+    service.start()
+    assert Connections(service.net, 50).broken == 0
+
+
+@contextmanager
+def http(net: Network, answers: dict[str, bytes]) -> Iterator[None]:
+    """On each server somebody who answers a GET so, at port 8080."""
+    made = []
+    for name, answer in answers.items():
+
+        class Answers(socketserver.StreamRequestHandler):
+            said = answer
+
+            def handle(self) -> None:
+                if self.rfile.readline().startswith(b"GET /health HTTP"):
+                    self.wfile.write(b"HTTP/1.1 " + self.said + b"\r\n\r\n")
+
+        with net.hosts[name].inside():
+            made.append(socketserver.ThreadingTCPServer(("", 8080), Answers))
+        threading.Thread(target=made[-1].serve_forever, args=(0.05,)).start()
+    yield
+    for one in made:
+        one.shutdown()
+        one.server_close()
+
+
+def test_an_answer_that_is_not_the_right_one(service: Service) -> None:
+    answers = dict.fromkeys(ALL, b"200 OK") | {"s2": b"302 Found", "s3": b"503 Unavailable"}
+    with http(service.net, answers):
+        service.write(ALL, QUICK, probe="http:8080/health")
+        service.reload()
+        until(lambda: service.metrics()["server_state s3 tcp"] == 0)
+        time.sleep(0.5)  # some more rounds, in which the others stay
+        found = service.metrics()
+    assert [found[f"server_state {name} tcp"] for name in ALL] == [2, 2, 0, 2, 2]
+    assert found["failed_probes_total s3 tcp"] >= 2 and not found["failed_probes_total s2 tcp"]
+
+
+def test_what_is_missing_is_said(net: Network, copy: Copy) -> None:
+    service = Service(net, copy)
+    service.write(ALL)
+    text = service.file.read_text()
+    program = copy.path / "balancer.bpf.o"
+    built = program.read_bytes()
+    try:
+        for wrong, said in {
+            text.replace('"eth0"', '"eth7"'): "there is no interface eth7; type: ip link",
+            text.replace("127.0.0.1:9435", "192.0.2.99:9435"): "metrics cannot be at 192.0.2.99",
+            "": "has no service",
+        }.items():
+            service.file.write_text(wrong)
+            run = service.run("run")
+            assert run.status == 1 and said in run.output and "Traceback" not in run.output
+        service.write(ALL)
+        program.write_bytes(built[:1000])
+        assert service.run("run").status == 1
+        program.unlink()
+        assert "type: make -C" in service.run("run").output
+        assert net.lb.eth0.xdp is None
+    finally:
+        program.write_bytes(built)
+        service.down()
+    assert "balancer.py upgrade" in service.run("").output
+
+
+def test_systemd_is_told_when_it_is_ready(service: Service, copy: Copy, tmp_path: Path) -> None:
+    service.end()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(str(copy.path / "notify"))
+    os.chmod(copy.path / "notify", 0o777)
+    listener.settimeout(10)
+    with listener:
+        service.start(apart=["env", f"NOTIFY_SOCKET={copy.path / 'notify'}", *APART])
+        assert listener.recv(100) == b"READY=1"
 
 
 def test_a_signal_that_kills_systemds_way(service: Service) -> None:

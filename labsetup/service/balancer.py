@@ -71,10 +71,13 @@ async def run(file: str) -> None:
         asyncio.get_running_loop().add_signal_handler(number, words.put_nowait, word)
     await wait_for_macs(plane, settings)
     plane.apply(settings)
-    plane.attach()
     REGISTRY.register(Counts(plane, health))
     address, _, port = settings.metrics.rpartition(":")
-    start_http_server(int(port), address.strip("[]"))
+    try:
+        start_http_server(int(port), address.strip("[]"))
+    except OSError as error:
+        raise Mistake(f"metrics cannot be at {settings.metrics}: {error.strerror}") from None
+    plane.attach()
     tell_systemd("READY=1")
     print(f"balancing on {settings.interface}; metrics at {settings.metrics}", flush=True)
     watching = asyncio.create_task(watch(plane, health))

@@ -6,6 +6,7 @@ even by kill -9, the data plane is as it was before the change, or as it is afte
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -40,6 +41,10 @@ class Plane:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Mistake(f"another balancer.py holds {self.pins}; stop that one first") from None
+        if settings.interface not in [name for _, name in socket.if_nameindex()]:
+            raise Mistake(f"there is no interface {settings.interface}; type: ip link")
+        if not os.path.exists(OBJECT):
+            raise Mistake(f"{OBJECT} is not there; type: make -C {os.path.dirname(OBJECT)}")
         program = None if self._attached() else bpf.load(OBJECT, "balance", self.pins)
         self._current, secret, self._counts, self._known = (
             bpf.pinned(f"{self.pins}/{name}") for name in MAPS
@@ -199,7 +204,8 @@ def down(pins: str) -> None:
         bpf.detach(bpf.pinned(f"{pins}/link"))
     for name in sorted(os.listdir(pins), key=lambda name: name != "link"):
         os.unlink(f"{pins}/{name}")
-    os.rmdir(pins)
+    with contextlib.suppress(PermissionError):  # the folder above may be root's
+        os.rmdir(pins)
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import prometheus_client
@@ -30,6 +31,8 @@ APART = [
     *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"),
     *(f"--{which}={POWER}" for which in ("inh-caps", "ambient-caps", "bounding-set")),
 ]
+ALL = dict.fromkeys(["s1", "s2", "s3", "s4", "s5"], 1.0)
+KEPT = {name: 1.0 for name in ALL if name != "s3"}
 UDP_PORT, METRICS = PORT, "127.0.0.1:9435"
 # The one that the lab's came of: a venv's may lie in somebody's home, where nobody may not look.
 PYTHON = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
@@ -151,6 +154,18 @@ class Service:
                 short = [name.split("{")[0], *(label.rpartition("/")[2] for label in labels)]
                 found[" ".join(short)] = float(value)
         return found
+
+
+@contextlib.contextmanager
+def running(net: Network, copy: Copy, weights: Mapping[str, float]) -> Iterator[Service]:
+    """A service that has begun with these servers, and leaves nothing."""
+    service = Service(net, copy)
+    try:
+        service.write(weights)
+        service.start()
+        yield service
+    finally:
+        service.down()
 
 
 def until(true, limit: float = 10) -> None:
