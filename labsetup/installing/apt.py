@@ -15,7 +15,7 @@ from .steps import KERNEL, Broken, run, say, works
 # netbase: the names of protocols, which scapy prints.
 NEEDED = (
     "ca-certificates clang ethtool iproute2 iputils-ping libbpf-dev libseccomp2 linux-libc-dev "
-    "llvm netbase procps python3-bpfcc python3-venv tcpdump util-linux"
+    "llvm make netbase procps python3-bpfcc python3-venv tcpdump util-linux"
 )
 # Not everywhere to be had; the doctor names the lessons that miss them.
 WANTED = "bpftool xdp-tools dnsmasq-base bind9-dnsutils nftables"
