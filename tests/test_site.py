@@ -36,6 +36,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
 LESSONS = [f"notebooks/{path.stem}" for path in NOTEBOOKS]
 TEXTS = [
     "notebooks/glossary",
+    "notebooks/words-elsewhere",
     "notebooks/for-the-teacher",
     "on-your-machine",
     "CONTRIBUTING",
@@ -284,7 +285,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copytree(REPO / "labsetup" / part, repository / "labsetup" / part)
     for name in ("README.md", "CONTRIBUTING.md", "LICENSE"):
         shutil.copy(REPO / name, repository)
-    for name in ("glossary.md", "for-the-teacher.md"):
+    for name in ("glossary.md", "words-elsewhere.md", "for-the-teacher.md"):
         shutil.copy(REPO / "notebooks" / name, folder)
     for path in NOTEBOOKS:
         notebook = json.loads(path.read_text())
