@@ -212,6 +212,13 @@ def test_the_first_use_of_each_word_leads_to_its_entry(pages, name):
     assert seen
 
 
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lead_says_its_entry_in_plain_words(pages, name):
+    leads = parsed(pages / f"{name}.html").select("a.word")
+    assert leads
+    assert not [one["title"] for one in leads if re.search(r"`|\]\(", str(one["title"]))]
+
+
 def test_entries_lead_to_each_other_and_to_lessons(pages):
     page = parsed(pages / "notebooks/glossary.html")
     assert len(page.select("p.entry")) == len(set(glossary().values()))
