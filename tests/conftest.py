@@ -40,6 +40,7 @@ LONGEST = (
     "test_browser_lab",
     "test_hostile_c",
     "test_differential",
+    "test_export",
 )
 
 

@@ -28,7 +28,7 @@ def lab(*arguments):
 def test_without_a_verb_it_says_what_there_is():
     said = lab()
     assert said.returncode == 0
-    for verb in ("start", "test", "run", "shell", "packet", "check", "site", "doctor"):
+    for verb in ("start", "test", "run", "shell", "packet", "export", "check", "site", "doctor"):
         assert re.search(rf"^  {verb}\b", said.stdout, re.MULTILINE)
         helped = lab(verb, "--help")
         assert helped.returncode == 0

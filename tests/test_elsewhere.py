@@ -134,7 +134,6 @@ def test_who_brings_the_cookie_back_is_let_in(secret):
     )
 
 
-@pytest.mark.xfail(reason="the lab's jail pins nothing", strict=True)
 def test_loads_of_one_name_share_a_pinned_map():
     one, other = made("pinned_by_name"), made("pinned_by_name")
     before = one["kept_count"][0]

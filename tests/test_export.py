@@ -8,12 +8,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.corpus import corpus
+from support.differing import differences
 from support.exported import built, loaded, run
 from support.host import LAB, REPO, on_host
 
 from labsetup import LabError, Program
+from labsetup.exporting import trial
 from labsetup.exporting.flatten import flattened
-from labsetup.exporting.headers import BASE, SHORT, place_of
+from labsetup.exporting.folder import export
+from labsetup.exporting.headers import BASE, MENDED, SHORT, place_of
 from labsetup.exporting.headers import items_of as items
 from labsetup.exporting.tokens import Untranslatable, joined, tokens
 from labsetup.exporting.translate import to_libbpf
@@ -71,25 +75,40 @@ def test_make_builds_and_cleans(tmp_path):
     assert {one.name for one in tmp_path.iterdir()} == {"lb_table.bpf.c", "Makefile", "README.md"}
 
 
-def test_what_the_readme_says_is_so(tmp_path, net):
-    Program("lb_table").export(tmp_path)
+TWO = """
+BPF_HASH(seen, u32, u64);
+BPF_PROG_ARRAY(next, 2);
+int first(struct xdp_md *ctx) { seen.increment(1); next.call(ctx, 0); return XDP_DROP; }
+int second(struct xdp_md *ctx) { return XDP_PASS; }
+"""
+
+
+@pytest.mark.parametrize("name", ["lb_table", "xdp_drop", "two"])
+def test_what_the_readme_says_is_so(name, tmp_path, net):
+    export(name, TWO if name == "two" else source_of(name), tmp_path)
+    words = (tmp_path / "README.md").read_text()
+    blocks = re.findall(r"^```\n(.*?)^```$", words, re.M | re.S)
+    build, *ways = ["\n".join(re.findall(r"^(?:sudo )?(.*)$", one, re.M)) for one in blocks]
+    assert build.splitlines()[-1] == "make"
+    assert len(ways) == (3 if name == "xdp_drop" else 4)
+    run("make", "-C", tmp_path)
+    loading, maps = ways[:3], ways[3:]
+    for one in maps:  # what reads a map comes while the program is loaded
+        at = loading[1].index("bpftool prog show")
+        loading[1] = f"{loading[1][:at]}{one}\n{loading[1][at:]}"
+    with net.server.inside():
+        for way in loading:
+            assert "eth0" in way
+            assert run("sh", "-c", f"cd {tmp_path} && set -e\n{way}")
+
+
+def test_the_readme_tells_of_program_and_maps(tmp_path):
+    export("lb_table", source_of("lb_table"), tmp_path)
     words = (tmp_path / "README.md").read_text()
     assert words.startswith("# lb_table\n\nA flow to the VIP goes to the owner of its row")
     for name, kind in (("settings", "`struct config`, 1 entry"), ("servers", "1024 entries")):
         assert re.search(rf"^\| `{name}` \| array: .*{kind} \| .+ \|$", words, re.M)
-    blocks = re.findall(r"^```\n(.*?)^```$", words, re.M | re.S)
-    build, *ways = ["\n".join(re.findall(r"^(?:sudo )?(.*)$", one, re.M)) for one in blocks]
-    assert build.splitlines()[-1] == "make"
-    assert len(ways) == 4
-    run("make", "-C", tmp_path)
-    *loading, maps = ways
-    at = loading[1].index("bpftool prog show")  # what reads the maps comes while it is loaded
-    loading[1] = f"{loading[1][:at]}{maps}\n{loading[1][at:]}"
-    with net.server.inside():
-        for way in loading:
-            assert "eth0" in way
-            command = f"cd {tmp_path} && set -e\n{way}"
-            assert run("sh", "-c", command)
+    assert "`Balancer`" in words and "`settings`, `servers`, `tables`, `active`" in words
 
 
 def test_the_file_stands_alone_and_says_where_all_is_from(tmp_path):
@@ -227,8 +246,6 @@ int everything(struct xdp_md *ctx)
 
 
 def test_all_of_bccs_dialect_is_translated(tmp_path):
-    from support.differing import differences
-
     with loaded(built("everything", EVERYTHING, tmp_path)) as there:
         original = Program("everything", EVERYTHING)
         frames = [bytes(size) for size in (*range(14, 400), *range(300, 100, -1), *range(14, 60))]
@@ -237,6 +254,73 @@ def test_all_of_bccs_dialect_is_translated(tmp_path):
         assert {*there.maps} - texts == {*original.maps}
         assert sum(original["by_default"].values()) == 5 * len(frames)
         assert sum(value.sum for value in original["each"].values()) > 0
+
+
+# As programs for BCC are written elsewhere, with the kernel's headers and names.
+ELSEWHERE = """
+#define KBUILD_MODNAME "elsewhere"
+#include <uapi/linux/bpf.h>
+#include <linux/in.h>
+#include <linux/if_ether.h>
+#include <linux/if_vlan.h>
+#include <uapi/linux/icmp.h>
+#include <linux/ip.h>
+
+/* by protocol */
+BPF_TABLE("percpu_array", uint32_t, long, seen, 256);
+
+static inline int protocol_of(void *data, u64 offset, void *data_end)
+{
+	struct iphdr *ip = data + offset;
+
+	if ((void *)&ip[1] > data_end)
+		return 0;
+	return ip->protocol;
+}
+
+int elsewhere(struct xdp_md *ctx)
+{
+	void *data_end = (void *)(long)ctx->data_end, *data = (void *)(long)ctx->data;
+	struct ethhdr *eth = data;
+	uint32_t index = 0;
+	uint64_t offset = sizeof(*eth);
+
+	if (data + offset > data_end)
+		return XDP_DROP;
+	uint16_t proto = eth->h_proto;
+	if (proto == htons(ETH_P_8021Q)) {
+		struct vlan_hdr *tag = data + offset;
+		offset += sizeof(struct vlan_hdr);
+		if (data + offset > data_end)
+			return XDP_DROP;
+		proto = tag->h_vlan_encapsulated_proto;
+	}
+	if (proto == __constant_htons(ETH_P_IP))
+		index = protocol_of(data, offset, data_end);
+	struct icmphdr none;
+	memset(&none, 0, sizeof(none));
+	long *count = seen.lookup(&index);
+	if (count)
+		lock_xadd(count, 1 + none.code);
+	return index == IPPROTO_ICMP && none.type != ICMP_ECHO ? XDP_DROP : XDP_PASS;
+}
+"""
+
+
+def test_what_was_written_elsewhere_is_exported(tmp_path):
+    folder = tmp_path / "out"
+    made = export("elsewhere", ELSEWHERE, folder)
+    assert made.ok and not made.said, made.said
+    run("make", "-C", folder)
+    text = (folder / "elsewhere.bpf.c").read_text()
+    assert text.index("/* by protocol */\nstruct {") > text.index("#include")
+    with loaded(folder / "elsewhere.bpf.o") as there:
+        assert not differences(Program("elsewhere", ELSEWHERE), there, corpus())
+
+
+def test_remarks_that_are_mended_are_there():
+    headers = "".join(one.read_text() for one in BPF.glob("*.h"))
+    assert not [one for one in MENDED if one not in headers]
 
 
 def test_what_is_not_c_is_left_alone():
@@ -310,6 +394,7 @@ int mine(struct xdp_md *ctx)
         ("TRACEPOINT_PROBE(xdp, xdp_exception) { return 0; }", "at a tracepoint and not on a"),
         ("BPF_HASH(open, u32", "the bracket that it opens is never closed"),
         ("BPF_HASH(1x);", "1x is no name of a map"),
+        (f"BPF_HASH(m); int x = {'m.lookup(' * 999}0{')' * 999};", "calls stand in calls too"),
     ],
 )
 def test_what_cannot_be_translated_names_its_line(line, sentence, tmp_path):
@@ -351,6 +436,16 @@ def test_what_root_writes_in_a_users_folder_is_theirs(tmp_path):
     every = [one for one in home.rglob("*")]
     assert len(every) == 5
     assert {one.stat().st_uid for one in every} == {65534}
+
+
+@pytest.mark.parametrize(("what", "package"), [("CLANG", "clang"), ("HEADERS", "libbpf-dev")])
+def test_where_nothing_can_be_tried_it_is_written_all_the_same(
+    what, package, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trial, what, tmp_path / "none")
+    with pytest.raises(LabError, match=rf"is written, and not tried: .*apt-get install {package}$"):
+        Program("xdp_pass").export(tmp_path / "out")
+    assert (tmp_path / "out" / "xdp_pass.bpf.c").exists()
 
 
 def test_the_command(tmp_path):
@@ -400,8 +495,6 @@ def test_the_commands_usage(tmp_path):
 
 def test_strangers_c_reads_nothing(tmp_path):
     source = '#define THAT "/etc/passwd"\n#include THAT\nint f(struct xdp_md *ctx) { return 1; }\n'
-    from labsetup.exporting.folder import export
-
     made = export("f", source, Path(tmp_path))
     assert not made.ok
     assert "'/etc/passwd' file not found" in made.said

@@ -25,6 +25,7 @@ from support.mutants import SEEDS, cuts, mutants
 
 from labsetup import Program, two_hosts
 from labsetup.libbpf.runs import run_frame
+from labsetup.observing.rings import Rings
 from labsetup.programs.run import VERDICTS
 
 NUMBER = int(os.environ.get("XDP_LAB_EXPORT_PACKETS", "20000"))
@@ -141,6 +142,25 @@ def test_chance_is_the_kernels(loaded, tmp_path):
     assert len(drawn[0]) == models_balance.EMPTY
     for after, times in drawn[1].items():  # nine deviations of a binomial distribution
         assert abs(times - drawn[0][after]) < 9 * 2**0.5 * 45
+
+
+def test_the_same_goes_to_user_space(tmp_path):
+    """What bpf/capture.c submits, but for the time; of one packet of each length."""
+    source = (BPF / "capture.c").read_text()
+    packets = [bytes([size % 256]) * size for size in range(14, 1400, 7)]
+    told = list[list[bytes]]()
+    original = Program("capture", source)
+    with loaded_by_bpftool(built("capture", source, tmp_path)) as there:
+        records = original.hidden_maps["records"].fd, there.maps["records"]
+        for program, fd in zip((original.fd, there.fd), records, strict=True):
+            told.append([])
+            rings = Rings(fd, 256, lambda cpu, record: told[-1].append(record[8:]))
+            for packet in packets:
+                run_frame(program, packet)
+                rings.read()
+    for packet, before, after in zip(packets, told[0][::2], told[0][1::2], strict=True):
+        assert packet in before and packet in after
+    assert told[0] == told[1]
 
 
 def test_a_difference_is_found(loaded, tmp_path):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from labsetup import ICMP, IP, Ether, LabError, Program, record, two_hosts
+from labsetup import ICMP, IP, Ether, LabError, Program, pinned, record, two_hosts
 from labsetup.compiling.bcc import Whose
 from labsetup.compiling.clang import is_libbpfs, record_of
 from labsetup.network.session import current
 from labsetup.programs.build import BuildError, VerifierError
 from labsetup.programs.printed import Printed, pattern_of, texts_of
 
+ELSEWHERE = Path(__file__).parent / "elsewhere" / "refused"
 HEAD = """#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
@@ -375,6 +377,7 @@ def test_nothing_is_a_compiler_s_secret(tmp_path, monkeypatch):
         of(body)
 
 
+@pytest.mark.alone
 def test_from_an_edit_to_the_kernel_it_takes_a_third_of_bccs_time():
     libbpfs = HEAD + COUNTS + TAIL
     bccs = """#include "xdp.h"
@@ -399,7 +402,7 @@ int counted(struct xdp_md *ctx)
 
     rounds = [(seconds(bccs), seconds(libbpfs)) for _ in range(7)]
     ratios = sorted(theirs / ours for ours, theirs in rounds)
-    assert ratios[3] <= 0.5, ratios  # 0.25 on a machine that has little else to do
+    assert ratios[3] <= 0.35, ratios
 
 
 def test_bpftool_shows_its_types():
@@ -409,3 +412,63 @@ def test_bpftool_shows_its_types():
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     assert '"packets": 0' in shown
+
+
+REFUSED_ELSEWHERE = {
+    "endian_not_included": r"line 15, .*bpf_htons\(\), which nothing declares; <bpf/bpf_endian.h>",
+    "endless_loop": r"line 14, .*a loop whose end cannot be proven",
+    "key_by_value": r"line 17, .*give its address: &variable",
+    "key_too_short": r"line 17, .*a key or value that is too small; give a key the type",
+    "kprobe_beside_xdp": r"a probe of the whole machine, count_calls, SEC\(\"kprobe/ip_rcv\"\)",
+    "legacy_map": r"line 6, .*maps of that form are gone since libbpf 1.0",
+    "legacy_map_with_its_struct": r"bpf_map_def with SEC\(\"maps\"\) is gone since libbpf 1.0",
+    "licence_missing": r"line 9, .*nothing of its licence; write char LICENSE",
+    "lookup_not_checked": r"line 21, .*bpf_map_lookup_elem\(\) may return NULL",
+    "map_by_value": r"line 17, .*handed over by its address: write &",
+    "map_without_size": r"its map counts: it has room for 0 entries; write __uint\(max_entries",
+    "map_without_type": r"its map counts does not say what it is; write __uint\(type",
+    "no_bounds_check": r"line 13, .*has proved that 0 bytes are there",
+    "prints_with_stdio": r"prints at line 10, .*; bpf_printk\(",
+    "ring_record_not_checked": r"line 22, .*bpf_ringbuf_reserve\(\) may return NULL",
+    "section_missing": r"has pass_all\(\) in no section; write SEC\(\"xdp\"\)",
+    "section_misspelt": r"pass_all\(\) in SEC\(\"xpd\"\), which is no kind of program",
+    "stack_too_large": r"512 bytes in local variables.*; put large data into a map",
+    "undefined_extern": r"uses limit at line 11, .*declared and stands nowhere",
+    "value_type_missing": r"how large a value of its map counts is cannot be known",
+}
+
+
+def test_each_mistake_of_elsewhere_has_its_words():
+    here = {path.stem for path in ELSEWHERE.glob("*.c")}
+    assert here == set(REFUSED_ELSEWHERE)
+
+
+@pytest.mark.parametrize("name", REFUSED_ELSEWHERE)
+def test_a_mistake_of_elsewhere_is_told(name):
+    with pytest.raises(LabError, match=REFUSED_ELSEWHERE[name]):
+        Program(ELSEWHERE / f"{name}.c")
+
+
+PINNED = COUNTS.replace(
+    "__type(value, struct datarec);",
+    "__type(value, struct datarec);\n\t__uint(pinning, LIBBPF_PIN_BY_NAME);",
+)
+
+
+def test_a_pinned_map_is_read_by_anybody():
+    first = of(PINNED, "counted")
+    first.run(PING)
+    there = pinned("counts")
+    assert there[0].sum == {"packets": 1, "bytes": 42}
+    assert of(PINNED, "counted")["counts"][0].sum["packets"] == 1  # taken over, not made anew
+    there[0] = {"packets": 0, "bytes": 0}
+    assert first["counts"][0].sum["packets"] == 0
+    Path("/sys/fs/bpf/counts").unlink()
+    with pytest.raises(LabError, match=r"nothing can be read at /sys/fs/bpf/counts"):
+        pinned("counts")
+    subprocess.run(["bpftool", "prog", "pin", "id", str(first.id), "/sys/fs/bpf/p"], check=True)
+    with pytest.raises(LabError, match="what is pinned at /sys/fs/bpf/p is no map"):
+        pinned("/sys/fs/bpf/p")
+    with pytest.raises(LabError, match="pinned in /sys/fs/bpf are p"):
+        pinned("q")
+    Path("/sys/fs/bpf/p").unlink()

@@ -87,6 +87,10 @@ class Elf:
         number = symbol.section
         return 0 < number < len(self.sections) and self.sections[number].name == section
 
+    def undefined(self) -> list[str]:
+        """What is declared and used, and stands nowhere in the file."""
+        return [one.name for one in self.symbols if one.section == 0]
+
 
 def _text(data: bytes, at: int) -> str:
     """A text that ends with a zero."""

@@ -84,7 +84,8 @@ class ObjectCompilation:
             return Compiled(told, None, trouble=self._child.printed() or "libbpf's process ended")
         found = json.loads(message.text)
         if "trouble" in found:
-            return Compiled(told, None, trouble=message.printed + found["trouble"])
+            trouble = message.printed + found["trouble"]
+            return Compiled(told, None, trouble=trouble, undefined=found["undefined"])
         code = {name: Code(**one) for name, one in found.pop("code").items()}
         plans = [_plan_of(one) for one in found.pop("maps")]
         return Compiled(told, code=code, maps=plans, **found)
@@ -165,15 +166,19 @@ def _verified(message: Message, data: bytes, constants: Mapping[str, Any]) -> Ve
 
 def _work(parent: Parent, data: bytes, function: str, constants: Mapping[str, Any]) -> None:
     """In the child: open, tell what is there, load."""
+    undefined: list[str] = []
     try:
         limits.memory()  # which is read where it can still be seen
         _renounce()
         file = Elf(data)
+        # All but the kernel's configuration, which libbpf writes in their place.
+        known = ("LINUX_", "CONFIG_")
+        undefined = [one for one in file.undefined() if not one.startswith(known)]
         types = Btf(file.section(".BTF"))
         opened = Object(data)
         maps, programs = list(opened.maps()), list(opened.programs())
     except (LabError, OSError, ValueError) as error:
-        parent.tell(json.dumps({"trouble": str(error)}))
+        parent.tell(json.dumps({"trouble": str(error), "undefined": undefined}))
         return
     other_kinds = []
     for one in programs:
@@ -188,6 +193,7 @@ def _work(parent: Parent, data: bytes, function: str, constants: Mapping[str, An
         "functions": [one.name for one in functions],
         "helpers": sorted(set().union(*map(helpers_of, file.code()))),
         "probes": [f'{one.name}, SEC("{one.section}")' for one in other_kinds],
+        "undefined": undefined,
         "code": {name: asdict(one) for name, one in _code(file, types)},
         "maps": [asdict(plan) for plan in plans],
     }
@@ -332,4 +338,4 @@ def _renounce() -> None:
         resource.RLIMIT_CORE: 0,
     }
     kept = (jail.CAP_BPF, jail.CAP_PERFMON, jail.CAP_NET_ADMIN)
-    jail.renounce(jail.NOBODY, jail.COMPILING, bounds, kept)
+    jail.renounce(jail.NOBODY, jail.LOADING, bounds, kept)

@@ -88,6 +88,7 @@ class Compiled:
         trouble: what BCC raised, if it did.
         ended: whether the process that compiled was ended by it.
         probes: functions that are for another place in the kernel than XDP's.
+        undefined: what the C declares and uses, and has nowhere.
         code: of an object file, by function.
         maps: of an object file, before the kernel made them.
     """
@@ -98,6 +99,7 @@ class Compiled:
     trouble: str = ""
     ended: bool = False
     probes: Sequence[str] = ()
+    undefined: Sequence[str] = ()
     code: Mapping[str, Code] = field(default_factory=dict)
     maps: Sequence[MapPlan] = ()
 

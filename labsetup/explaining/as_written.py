@@ -40,7 +40,7 @@ class ListingAsWritten(Listing):
         self.before = told
         self._files: dict[tuple[int, str], str] = {}
         self._loops = [range(first, last + 1) for first, last in loops]
-        starts = sorted(lines)
+        starts = sorted(one for one in lines if one[2])  # 0: clang's own
         ends = [*(one[0] for one in starts[1:]), *(one[0] + LAST for one in starts[-1:])]
         for (first, file, number, text), end in zip(starts, ends, strict=True):
             self._files[number, text] = "" if file == READERS else PurePath(file).name

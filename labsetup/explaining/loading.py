@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from .listing import Listing, Place
+from .clang import mend_of
+from .listing import Listing
 
 
 class _Plan(Protocol):
@@ -31,29 +32,28 @@ PAGE = 4096
 SENTENCES = (
     (
         r"legacy map definitions in '?maps'? section",
-        'struct bpf_map_def with SEC("maps") is gone since libbpf 1.0; write struct { '
+        'struct bpf_map_def with SEC("maps") is gone since libbpf 1.0; write struct {{ '
         "__uint(type, BPF_MAP_TYPE_…); __uint(max_entries, …); __type(key, …); "
-        '__type(value, …); } name SEC(".maps")',
+        '__type(value, …); }} name SEC(".maps")',
     ),
     (
-        r"map '(\w+)'.*(?:not find map type|map type is not|unspecified map type)",
+        r"map '(\w+)': map type isn't specified",
         "its map {} does not say what it is; write __uint(type, BPF_MAP_TYPE_HASH), or another",
     ),
     (
-        r"failed to find BTF for extern '(\w+)'|extern (?:func|var) [^']*'(\w+)'",
-        "it uses {}{here}, which is declared and stands nowhere: write it down, or check its "
-        "spelling",
+        r"map '(\w+)': can't determine (key|value) size",
+        "how large a {1} of its map {0} is cannot be known: its type is named, and described "
+        "nowhere; write down the struct, or include the header that has it",
     ),
 )
 
 
-def why(log: str, plans: Sequence[_Plan], listing: Listing) -> str:
+def why(log: str, plans: Sequence[_Plan]) -> str:
     """Why libbpf does not load a program, if the verifier was not asked; else empty.
 
     Args:
         log: what libbpf said.
         plans: of its maps, as the C describes them.
-        listing: the program's.
     """
     if "BEGIN PROG LOAD LOG" in log:
         return ""
@@ -61,16 +61,22 @@ def why(log: str, plans: Sequence[_Plan], listing: Listing) -> str:
         return f"the kernel refused its map {found[1]}: {_of_a_map(found[1], found[2], plans)}"
     for pattern, sentence in SENTENCES:
         if found := re.search(pattern, log):
-            names = [one for one in found.groups() if one]
-            place = _use(listing, names[0]) if names else None
-            here = f" at {place}" if place else ""
-            return sentence.format(*names, here=here) if names else sentence
+            return sentence.format(*found.groups())
     return ""
 
 
-def _use(listing: Listing, name: str) -> Place | None:
-    """The line that uses a name, if there is one such besides its declaration."""
-    return listing.only(rf"^(?!\s*extern\b).*\b{name}\b")
+def nowhere(name: str, listing: Listing) -> str:
+    """What to say of a name that is declared and used, and for which the C has nothing."""
+    place = listing.only(rf"^(?!\s*extern\b).*\b{name}\b")
+    place = place or listing.only(rf"\b{name}\b")
+    if re.fullmatch(r"put(?:s|char)|\w*printf", name):  # clang writes puts() for a plain printf()
+        here = place or listing.only(r"\bprintf\s*\(")
+        _, mend = mend_of("printf", "libbpf")
+        return f"prints{f' at {here}' if here else ''} as a program of user space does; {mend}"
+    return (
+        f"uses {name}{f' at {place}' if place else ''}, which is declared and stands nowhere; the "
+        "kernel's own functions are not called here: write it down, or check its spelling"
+    )
 
 
 def _of_a_map(name: str, reason: str, plans: Sequence[_Plan]) -> str:

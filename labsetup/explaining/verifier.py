@@ -90,6 +90,9 @@ def explain(listing: Listing, log: str, in_time: bool, warned: bool) -> Told:
     words = str(reason)
     if not words:
         return reason.place, f" with these words: {(last_words(log) or ['none'])[-1]}"
+    if listing.language == "libbpf":
+        gave = "bpf_ringbuf_reserve()" if "ringbuf_mem_or_null" in log else "bpf_map_lookup_elem()"
+        words = words.replace("lookup()", gave)
     if _parses(listing):  # there the packet's end has another name
         words = re.sub(r"(?<!->)data_end", "pkt.end", words)
     return reason.place, f": {words}"
@@ -149,7 +152,8 @@ def _on_the_way(reason: Reason, listing: Listing, log: str) -> Reason:
     if reason.rule == "reworked" and (steps := access.way(log)):
         register = re.findall(r"(R\d+) bitwise operator", log)[-1]
         return reason.by("index-by-or") if access.is_of_the_stack(steps, register) else reason
-    if reason.rule in LENGTHS and (helper := access.helper_of(steps := access.way(log))):
+    helper = access.helper_of(steps := access.way(log)) if reason.rule in LENGTHS else ""
+    if helper and not helper.startswith("bpf_map_"):  # their lengths are the map's
         pointer = re.search(r"stack R(\d+)", log)
         if not pointer or not access.is_constant(steps, f"R{int(pointer[1]) + 1}"):
             kind = "helper-unknown-length" if helper == "bpf_csum_diff" else "length-unknown"

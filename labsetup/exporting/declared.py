@@ -110,14 +110,14 @@ def _table(words: list[str]) -> Declared:
     if ":" in plain:
         raise Wrong("libbpf's C names no path; take it out, and pin the map by bpftool map pin")
     if plain not in TABLES:
-        raise Wrong(f"an XDP program has no use for a map of the kind {kind}")
+        raise Wrong(f"an XDP program has no use for a map of the kind {kind:.40}")
     return Declared(name, TABLES[plain], key, value, entries, flags)
 
 
 def _queue(words: list[str]) -> Declared:
     kind, name, value, entries, flags = words
     if _plain(kind) not in ("queue", "stack"):
-        raise Wrong(f"{kind} is neither a queue nor a stack")
+        raise Wrong(f"{kind:.40} is neither a queue nor a stack")
     return Declared(name, _plain(kind).upper(), "", value, entries, flags)
 
 
@@ -188,7 +188,7 @@ def _plain(text: str) -> str:
     """What stands in a text of C; several behind each other are one."""
     found = re.findall(r'"([^"]*)"', text)
     if not found or re.sub(r'"[^"]*"|\s', "", text):
-        raise Wrong(f"{text} is no text in quotation marks")
+        raise Wrong(f"{text:.40} is no text in quotation marks")
     return "".join(found)
 
 

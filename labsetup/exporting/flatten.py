@@ -11,6 +11,7 @@ from .declared import Declared
 from .functions import defined, entries, placed
 from .headers import (
     CLOSED,
+    HIDDEN,
     OPENED,
     PROVIDES,
     SHORT,
@@ -88,7 +89,9 @@ def flattened(source: str, name: str) -> Flat:
     uses |= used(tokens(text))[0]
     system, body = _system(body, uses, own)
     parts = [_spdx(source), about, system]
-    parts += [_short(uses, own), made.preamble()] if lab or not is_theirs else []
+    if lab or not is_theirs:
+        hidden = [text for name, text in HIDDEN.items() if name in uses - own]
+        parts += [_short(uses, own), *hidden, made.preamble()]
     parts += [*sections, "/* The program itself. */" if sections else ""]
     parts.append(body if is_theirs else placed(body))
     if not re.search(r'SEC\s*\(\s*"license"\s*\)', source):

@@ -66,7 +66,7 @@ def export(name: str, source: str, folder: Path, origin: str = "") -> Exported:
     called = _called(name, flat)
     files = {
         f"{called}.bpf.c": flat.text,
-        "Makefile": makefile(called),
+        "Makefile": makefile(called, flat),
         "README.md": readme(called, flat, origin or f"the C of {name}"),
     }
     _write(folder, files)
@@ -99,10 +99,9 @@ def _write(folder: Path, files: dict[str, str]) -> None:
                 with open(folder / name, "x", encoding="utf-8") as file:
                     file.write(text)
                 _give(folder / name, owner)
-    except OSError as error:
-        raise LabError(
-            f"{folder} cannot be written: {error.strerror}; name another folder"
-        ) from None
+    except (OSError, ValueError) as error:  # the latter for a name that no folder can have
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise LabError(f"{folder} cannot be written: {why}; name another folder") from None
 
 
 def _says(path: Path, text: str) -> bool:

@@ -60,6 +60,21 @@ PROVIDES = {
     "linux/in6.h": r"IPPROTO_\w+|in6_addr|sockaddr_in6",
     "linux/ipv6.h": r"in6_addr|ipv6hdr|ipv6_opt_hdr",
 }
+# What the kernel keeps to itself, and BCC's C can use all the same.
+HIDDEN = {
+    "vlan_hdr": (
+        "/* As in include/linux/if_vlan.h, which the kernel keeps to itself. */\n"
+        "struct vlan_hdr {\n\t__be16 h_vlan_TCI, h_vlan_encapsulated_proto;\n};"
+    )
+}
+# What a remark says of where the C stands in bpf/, and what is so in one file.
+MENDED = {
+    "; IPv4 is in xdp.h": "",
+    "what lookup() gave": "what bpf_map_lookup_elem() gave",
+    "where lookup() finds": "where bpf_map_lookup_elem() finds",
+    "see hashing.py": "see labsetup/balancing/hashing.py",
+    "has the same: hashing.py": "has the same: balancing/hashing.py",
+}
 WHY = {
     "icmphdr": (
         "/* As in <linux/icmp.h>, which brings <sys/socket.h>, and that wants 32-bit x86's\n"
@@ -132,6 +147,8 @@ def needed(names: Iterable[str]) -> list[Header]:
         for _, other in included(tokens(source)):
             if ours(other):
                 add(ours(other))
+        for here, there in MENDED.items():
+            source = source.replace(here, there)
         found[name] = _header(name, source)
 
     for name in names:

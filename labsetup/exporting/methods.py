@@ -57,7 +57,11 @@ _OTHERWISE = """ \\
 
 
 def _adding(name: str, what: str, add: str, inserts: bool) -> str:
-    without = "a key that is not there begins at 0" if inserts else "no such key, nothing done"
+    without = (
+        "a key that is not there begins at 0"
+        if inserts
+        else "where there is no such key, nothing is done"
+    )
     otherwise = _OTHERWISE.format() if inserts else ""
     return _ADDS.format(what=what, without=without, name=name, add=add, otherwise=otherwise)
 

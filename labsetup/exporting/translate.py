@@ -51,6 +51,7 @@ _BCCS_ALONE = {
     "bpf_log2l": "it is a function of BCC's; write it out",
     "bpf_log2": "it is a function of BCC's; write it out",
 }
+DEEPEST = 30  # calls of a map's within each other
 WIDTH = 100  # columns of a line that is made longer here
 LICENCE = re.compile(r"[ \t]*#[ \t]*define[ \t]+BPF_LICENSE\b")
 
@@ -77,6 +78,7 @@ class Translation:
         self._own = set(own)
         self._source = ""
         self._macro = ""  # whose body is being rewritten
+        self._depth = 0  # of calls within calls
 
     def translated(self, source: str) -> str:
         """A part in libbpf's C.
@@ -145,8 +147,12 @@ class Translation:
         end = closing(parts, bracket)
         if end is None:
             raise self._wrong(parts[bracket], "the bracket that it opens is never closed")
-        given = arguments(parts, bracket, end)
-        return [self._rewritten(one).strip() for one in given], end
+        if self._depth == DEEPEST:
+            raise self._wrong(parts[bracket], "calls stand in calls too deeply; take them apart")
+        self._depth += 1
+        given = [self._rewritten(one).strip() for one in arguments(parts, bracket, end)]
+        self._depth -= 1
+        return given, end
 
     def _called(
         self, parts: Sequence[Token], at: int, method: int, bracket: int
@@ -181,9 +187,9 @@ class Translation:
         except Wrong as error:
             raise self._wrong(parts[at], str(error)) from None
         if not re.fullmatch(r"[A-Za-z_]\w*", one.name):
-            raise self._wrong(parts[at], f"{one.name} is no name of a map")
+            raise self._wrong(parts[at], f"{one.name:.40} is no name of a map")
         if one.inner and one.inner not in self.maps:
-            raise self._wrong(parts[at], f"no map {one.inner} is declared above it")
+            raise self._wrong(parts[at], f"no map {one.inner:.40} is declared above it")
         if parameters is None:
             self.maps[one.name] = one
         elif one.name in parameters:

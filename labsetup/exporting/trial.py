@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +19,13 @@ from ..tools import installation
 
 # The same in the Makefile, see folder.py.
 FLAGS = ("-O2", "-g", "-Wall", "-target", "bpf")
+# Headers of the kernel that include <sys/socket.h>.
+SOCKETS = {"linux/icmp.h", "linux/if.h", "linux/if_arp.h", "linux/if_tunnel.h", "linux/route.h"}
 SECONDS = 60.0
 MEMORY = 2 * 2**30
 CALLS = f"{jail.COMPILING} arch_prctl execve ioctl readahead"
 CLANG = Path("/usr/bin/clang")
+HEADERS = Path("/usr/include/bpf/bpf_helpers.h")
 
 
 class Built(NamedTuple):
@@ -43,14 +47,18 @@ def built(text: str, name: str) -> Built:
         name: what clang's words call it.
 
     Raises:
-        LabError: where clang is missing, or is not done in a minute.
+        LabError: where clang or libbpf's headers are missing, or it is not done in a minute.
     """
-    if not CLANG.exists():
-        raise LabError(f"clang is missing; type: {installation('clang')}")
+    for needed, words in (
+        (CLANG, f"clang is missing; type: {installation('clang')}"),
+        (HEADERS, "libbpf's headers are missing; type: apt-get install libbpf-dev"),
+    ):
+        if not needed.exists():
+            raise LabError(f"{name} is written, and not tried: {words}")
     given, made = os.memfd_create("source"), os.memfd_create("object")
     try:
         os.pwrite(given, text.encode(), 0)
-        with Child(lambda parent: _work(parent, given, made)) as child:
+        with Child(lambda parent: _work(parent, text, given, made)) as child:
             try:
                 message = child.listen(SECONDS)
             except TimeoutError:
@@ -67,12 +75,12 @@ def built(text: str, name: str) -> Built:
         os.close(made)
 
 
-def _work(parent: Parent, given: int, made: int) -> None:
+def _work(parent: Parent, text: str, given: int, made: int) -> None:
     """In the child: be the parent of clang, which has no power."""
     pid = os.fork()
     if pid == 0:
         try:
-            _become(given, made)
+            _become(text, given, made)
         except (LabError, OSError) as error:
             print(f"clang cannot be started: {error}", flush=True)
         os._exit(127)
@@ -80,7 +88,7 @@ def _work(parent: Parent, given: int, made: int) -> None:
     parent.tell(json.dumps({"status": os.waitstatus_to_exitcode(status)}))
 
 
-def _become(given: int, made: int) -> None:
+def _become(text: str, given: int, made: int) -> None:
     os.dup2(given, 0)
     os.dup2(made, 1)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
@@ -92,10 +100,21 @@ def _become(given: int, made: int) -> None:
         resource.RLIMIT_CORE: 0,
     }
     jail.renounce(jail.NOBODY, CALLS, limits)
-    words = [*FLAGS, "-fno-color-diagnostics", f"-I{machines_folder()}", "-x", "c", "-c", "-"]
+    words = [*flags(text), "-fno-color-diagnostics", "-x", "c", "-c", "-"]
     os.execve(CLANG, [str(CLANG), *words, "-o", "-"], {"PATH": "/usr/bin:/bin", "LC_ALL": "C"})
 
 
-def machines_folder() -> Path:
-    """Where the distribution has <asm/types.h>, of which -target bpf does not know."""
-    return Path(f"/usr/include/{os.uname().machine}-linux-gnu")
+def flags(text: str) -> list[str]:
+    """What clang is told; the same stands in the Makefile, see words.py."""
+    machine = os.uname().machine
+    named = [f"-D__{machine}__"] if wants_machine(text) else []
+    return [*FLAGS, f"-I/usr/include/{machine}-linux-gnu", *named]
+
+
+def wants_machine(text: str) -> bool:
+    """Whether C includes headers that bring the C library's, which asks which machine it is on."""
+    included = re.findall(r"^[ \t]*#[ \t]*include[ \t]*<([^>\n]+)>", text, re.MULTILINE)
+    return any(
+        one in SOCKETS or not one.startswith(("linux/", "bpf/", "asm/", "stdbool.h", "stddef.h"))
+        for one in included
+    )

@@ -10,8 +10,10 @@ from typing import Any
 
 from .declared import Declared
 from .flatten import Flat
+from .trial import wants_machine
 
 CONTENTS = Path(__file__).with_name("contents.toml")
+_MAPS = '".maps"'
 BALANCER = {"settings", "servers"}  # the maps of a program that hands packets to servers
 
 MAKEFILE = """\
@@ -21,7 +23,7 @@ CLANG ?= clang
 # <linux/types.h> wants <asm/types.h>, which Debian and Ubuntu have in a folder named for the
 # machine, where -target bpf does not look.  -g: libbpf reads the types of the maps there.
 CFLAGS := -O2 -g -Wall -target bpf -I/usr/include/$(shell uname -m)-linux-gnu
-
+{machine}
 {name}.bpf.o: {name}.bpf.c
 \t$(CLANG) $(CFLAGS) -c $< -o $@
 
@@ -63,14 +65,14 @@ sudo xdp-loader unload eth0 --all
 
 `-m skb` behind `load` takes any driver; without it the driver must know XDP.
 
-With bpftool, which keeps program and maps as files below `/sys/fs/bpf`:
+With bpftool, which keeps what it loads as files below `/sys/fs/bpf`:
 
 ```
-sudo bpftool prog load{all} {name}.bpf.o /sys/fs/bpf/{name} pinmaps /sys/fs/bpf/{name}_maps
+sudo bpftool prog load{all} {name}.bpf.o /sys/fs/bpf/{name}{pinmaps}
 sudo bpftool net attach xdp pinned {pinned} dev eth0
 sudo bpftool prog show pinned {pinned}
 sudo bpftool net detach xdp dev eth0
-sudo rm -r /sys/fs/bpf/{name} /sys/fs/bpf/{name}_maps
+sudo rm -r /sys/fs/bpf/{name}{pinned_maps}
 ```
 
 With ip:
@@ -92,8 +94,14 @@ def _contents() -> dict[str, dict[str, Any]]:
     return tomllib.loads(CONTENTS.read_text())
 
 
-def makefile(name: str) -> str:
-    return MAKEFILE.format(name=name)
+MACHINE = """\
+# A header that it includes brings the C library's, which asks which machine this is.
+CFLAGS += -D__$(shell uname -m)__
+"""
+
+
+def makefile(name: str, flat: Flat) -> str:
+    return MAKEFILE.format(name=name, machine=MACHINE if wants_machine(flat.text) else "")
 
 
 def readme(name: str, flat: Flat, origin: str) -> str:
@@ -105,6 +113,7 @@ def readme(name: str, flat: Flat, origin: str) -> str:
         origin: where its C came from.
     """
     several = len(flat.entries) > 1
+    has_maps = bool(flat.maps) or _MAPS in flat.text
     pinned = f"/sys/fs/bpf/{name}" + f"/{flat.entries[0]}" * several
     section = re.search(r'SEC\(\s*"(xdp[^"]*)"\s*\)\s*int', flat.text)
     return README.format(
@@ -114,6 +123,8 @@ def readme(name: str, flat: Flat, origin: str) -> str:
         which_loader=f" -n {flat.entries[0]}" if several else "",
         all="all" if several else "",
         pinned=pinned,
+        pinmaps=f" pinmaps /sys/fs/bpf/{name}_maps" if has_maps else "",
+        pinned_maps=f" /sys/fs/bpf/{name}_maps" if has_maps else "",
         section=section[1] if section else "xdp",
         maps=_maps(name, flat),
     )
@@ -127,7 +138,7 @@ def _plain(remark: str) -> str:
 
 def _maps(name: str, flat: Flat) -> str:
     if not flat.maps:
-        if '".maps"' in flat.text:
+        if _MAPS in flat.text:
             return "`bpftool map show` lists them. They start empty each time that it is loaded."
         return "It has none."
     lines = ["| map | what it is | what stands in it |", "|---|---|---|"]

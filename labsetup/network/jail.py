@@ -46,6 +46,8 @@ COMPUTING = (
 )
 # What clang and BCC need beside that; of clone, what makes a thread.
 COMPILING = f"{COMPUTING} bpf chdir fchdir sendmsg sendto set_tid_address"
+# What libbpf needs that loads, and perhaps pins.
+LOADING = f"{COMPILING} mkdir mkdirat"
 # What a program needs that takes this process's place.
 RUNNING = f"{COMPUTING} arch_prctl execve ioctl readahead set_tid_address"
 

@@ -88,7 +88,7 @@ def build(
     if verified.built is None:
         if call := undeclared(found):
             raise BuildError(f"{name} cannot be loaded{call}", verified.log)
-        if why := loading.why(verified.log, compiled.maps, listing):
+        if why := loading.why(verified.log, compiled.maps):
             raise BuildError(f"{name} cannot be loaded: {why}", verified.log)
         refused = loading.refused_function(verified.log) or function
         listing = _listing(source, refused, compiled)
@@ -141,6 +141,8 @@ def _unloadable(name: str, function: str, compiled: Compiled, listing: Listing) 
             f"has no function that XDP can call; write one that begins "
             f"{begin} {function}(struct xdp_md *ctx)"
         )
+    if compiled.undefined:
+        return loading.nowhere(compiled.undefined[0], listing)
     return ""
 
 
@@ -188,7 +190,9 @@ def _refused_by_clang(where: str, listing: Listing, compiled: Compiled) -> Build
         return BuildError(f"{where} does not compile: {errors[0]}{because}", log)
     if why := limits.refused(listing.source, log):
         return BuildError(f"{where} cannot be loaded; {why}", log)
-    if why := loading.why(compiled.trouble, (), listing):
+    if compiled.undefined:
+        return BuildError(f"{where} {loading.nowhere(compiled.undefined[0], listing)}", log)
+    if why := loading.why(compiled.trouble, ()):
         return BuildError(f"{where} cannot be loaded: {why}", log)
     reason = (compiled.trouble or log).strip().splitlines()
     compiler = "BCC" if listing.language == "BCC" else "clang"

@@ -247,8 +247,9 @@ class Program:
         Raises:
             LabError: for a line that cannot be translated, or where nothing can be written.
         """
-        given = Path(folder).expanduser()
-        return export(self.name, self.source, given, sources.origin(self.path))
+        if not str(folder):
+            raise LabError("export() takes the name of a folder, such as 'exported'")
+        return export(self.name, self.source, Path(folder), sources.origin(self.path))
 
     def __repr__(self) -> str:
         return f"{sources.without_licence(self.source)}\n\n{self.summary}"

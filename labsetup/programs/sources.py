@@ -10,9 +10,11 @@ from .. import explaining
 from ..compiling.clang import is_libbpfs
 from ..errors import LabError
 from ..explaining.listing import bare
+from ..exporting.translate import to_libbpf
 
 SOURCES = explaining.SOURCES
 
+TYPES = "typedef __u64 u64;\ntypedef __u32 u32;\n"  # as BCC's C calls them
 # The head of a function that is given a ctx.
 SECTION = re.compile(r"\bSEC\s*\([^)]*\)")
 HEAD = re.compile(r"\bint\s+(?P<name>\w+)\s*\(\s*(?:const\s+)?struct\s+xdp_md\b")
@@ -106,7 +108,13 @@ def with_capture(source: str, entry: str) -> str:
 
 
 def around(source: str, entry: str, outer: str) -> str:
-    """A program's C with another behind it, which calls it as an inline function, CAPTURED."""
+    """A program's C with another behind it, which calls it as an inline function, CAPTURED.
+
+    Args:
+        source: the program's C, BCC's or libbpf's.
+        entry: its function.
+        outer: the other's C, which is BCC's.
+    """
     parts, at = list[str](), 0
     for begin, name in _heads(source):
         if name == entry:
@@ -116,6 +124,8 @@ def around(source: str, entry: str, outer: str) -> str:
             parts += [source[at:end], "static __always_inline "]
             at = begin
     inline = "".join([*parts, source[at:]])
+    if is_libbpfs(source):
+        outer = f"{TYPES}{to_libbpf(outer)}"
     return f"{inline}\n#define CAPTURED {entry}\n{outer}"
 
 
