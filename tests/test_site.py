@@ -36,6 +36,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
 LESSONS = [f"notebooks/{path.stem}" for path in NOTEBOOKS]
 TEXTS = [
     "notebooks/glossary",
+    "notebooks/words-elsewhere",
     "notebooks/for-the-teacher",
     "on-your-machine",
     "CONTRIBUTING",
@@ -211,6 +212,13 @@ def test_the_first_use_of_each_word_leads_to_its_entry(pages, name):
     assert seen
 
 
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lead_says_its_entry_in_plain_words(pages, name):
+    leads = parsed(pages / f"{name}.html").select("a.word")
+    assert leads
+    assert not [one["title"] for one in leads if re.search(r"`|\]\(", str(one["title"]))]
+
+
 def test_entries_lead_to_each_other_and_to_lessons(pages):
     page = parsed(pages / "notebooks/glossary.html")
     assert len(page.select("p.entry")) == len(set(glossary().values()))
@@ -284,7 +292,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copytree(REPO / "labsetup" / part, repository / "labsetup" / part)
     for name in ("README.md", "CONTRIBUTING.md", "LICENSE"):
         shutil.copy(REPO / name, repository)
-    for name in ("glossary.md", "for-the-teacher.md"):
+    for name in ("glossary.md", "words-elsewhere.md", "for-the-teacher.md"):
         shutil.copy(REPO / "notebooks" / name, folder)
     for path in NOTEBOOKS:
         notebook = json.loads(path.read_text())

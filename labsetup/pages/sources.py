@@ -39,13 +39,16 @@ def lay_out(repository: Path, folder: Path) -> None:
         flags=re.M,
     )
     (folder / "notebooks" / "glossary.md").write_text(glossary)
-    teacher = (repository / "notebooks" / "for-the-teacher.md").read_text()
+    texts = {
+        f"notebooks/{name}": (repository / "notebooks" / f"{name}.md").read_text()
+        for name in ("words-elsewhere", "for-the-teacher")
+    }
     shutil.copy(repository / "LICENSE", folder)
     front, _, rest = (repository / "README.md").read_text().partition(_FIRST_OF_THE_REST)
     course = [
         *(f"notebooks/{path.stem}" for path in notebooks),
         "notebooks/glossary",
-        "notebooks/for-the-teacher",
+        *texts,
     ]
     # Of a way in there is more to say than the README's row.
     ways = [way.removesuffix(".md") for way in re.findall(r"\]\((labsetup/\S+\.md)\)", front)]
@@ -54,7 +57,7 @@ def lay_out(repository: Path, folder: Path) -> None:
         + _contents("The course", course)
         + _contents("The lab", ["on-your-machine", *ways, "CONTRIBUTING"]),
         "on-your-machine": f"# On your machine\n{_FIRST_OF_THE_REST}{rest}",
-        "notebooks/for-the-teacher": teacher,
+        **texts,
         "CONTRIBUTING": (repository / "CONTRIBUTING.md").read_text(),
         **{way: (repository / f"{way}.md").read_text() for way in ways},
     }

@@ -63,7 +63,8 @@ class Leads:
     def __init__(self, glossary: str, address: str) -> None:
         self._entries = dict[str, tuple[str, str]]()  # by word: where, and what it says
         for words, text in _ENTRY.findall(glossary):
-            entry = f"{address}#{_anchor(words)}", text.replace("`", "")
+            plain = re.sub(r"\[(.+?)\]\(.+?\)", r"\1", text).replace("`", "")
+            entry = f"{address}#{_anchor(words)}", plain
             self._entries |= dict.fromkeys(words.split(", "), entry)
         longest_first = sorted(self._entries, key=len, reverse=True)
         spelled = "|".join(f"(?:{_spelled(word)})" for word in longest_first)

@@ -199,6 +199,7 @@ ABOUT_HEADERS = [
         (
             Step(PING, PASS),
             Step(Ether() / IP(chksum=0xDEAD), DROP),
+            Step(frame(PING)[:33], DROP),
             Step(Ether() / IP(options=[IPOption_NOP()]), ABORTED),
             Step(UDP6, PASS),
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from labsetup import ARP, IP, TCP, UDP, Ether, IPv6, Program, Raw
-from labsetup.packets.craft import FIRST_MAC
+from labsetup.packets.craft import FIRST_MAC, frame
 from support.elsewhere import (
     ABORTED,
     DROP,
@@ -156,6 +156,8 @@ ABOUT_MAPS = [
             Step(Ether() / IP(src="198.51.100.1"), PASS),
             Step(UDP6, DROP, maps={("rules6", "2001:db8::/64"): {"hits": 1}}),
             Step(Ether() / IPv6(src="2001:db8:1::1"), PASS),
+            Step(frame(UDP4)[:33], DROP),
+            Step(frame(UDP6)[:53], DROP),
             Step(Ether() / ARP(), PASS),
         ),
         _rules,
