@@ -349,6 +349,19 @@ NOT_LOADED = {
         "return !bpf_map_lookup_elem(&m, &k); }\n",
         r"the kernel refused its map m: it has room for 0 entries",
     ),
+    "a number as a type": (
+        "struct { __uint(type, BPF_MAP_TYPE_HASH); __type(max_entries, 8); __type(key, int); "
+        '__type(value, int); } m SEC(".maps");\nSEC("xdp") int it(struct xdp_md *ctx) {'
+        "int k = 0; return !bpf_map_lookup_elem(&m, &k); }\n",
+        r"in its map m max_entries is written with the wrong word; __uint\(max_entries, …\)",
+    ),
+    "a way to pin that is none": (
+        "struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 8); __type(key, int); "
+        '__type(value, int); __uint(pinning, 5); } m SEC(".maps");\n'
+        'SEC("xdp") int it(struct xdp_md *ctx) { int k = 0; '
+        "return !bpf_map_lookup_elem(&m, &k); }\n",
+        r"how its map m is pinned .*; write __uint\(pinning, LIBBPF_PIN_BY_NAME\)",
+    ),
     "maps larger than memory": (
         "struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1 << 30); "
         '__type(key, int); __type(value, __u64); } m SEC(".maps");\n'

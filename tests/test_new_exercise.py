@@ -38,7 +38,7 @@ def test_a_new_exercise_says_what_to_fill_in(lessons, python):
     [
         ("2.2", "mine", "2.2 is last_hop"),
         ("2.5", "mine", "the next exercise of lesson 2 is 2.4"),
-        ("9.1", "mine", "no number of an exercise"),
+        ("10.1", "mine", "no number of an exercise"),
         ("two", "mine", "no number of an exercise"),
         ("2.4", "no arp", "«no arp» is no name"),
         ("2.4", "return", "«return» is no name"),

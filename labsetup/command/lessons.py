@@ -180,7 +180,9 @@ def new_exercise(number: str, name: str, python: bool = False, lessons: Path = F
     """
     digits = re.fullmatch(r"([1-9]\d*)\.([1-9]\d*)", number)
     if digits is None or int(digits[1]) not in LESSONS:
-        raise LabError(f"{number} is no number of an exercise; it is like 5.5, in lesson 1 to 8")
+        raise LabError(
+            f"{number} is no number of an exercise; it is like 5.5, in lesson 1 to {len(LESSONS)}"
+        )
     lesson, place = int(digits[1]), int(digits[2])
     exercises = within(lessons)
     if number in exercises:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..libbpf.library import libbpf, outspoken
+from ..libbpf.maps import Layout, layout_of
 
 _ERRORS = 2**64 - 4096  # what stands for a pointer that is an error's number, before libbpf 1.0
 XDP = 6  # enum bpf_prog_type, linux/bpf.h
@@ -157,6 +158,22 @@ class ObjectMap:
     def types(self) -> tuple[int, int]:
         """The numbers of its key's and its value's type in the file; 0 where the C tells none."""
         return self._number("btf_key_type_id"), self._number("btf_value_type_id")
+
+    @property
+    def pinned(self) -> Layout | None:
+        """What lies where the C pins it; None where nothing does."""
+        if not hasattr(self._lib, name := "bpf_map__pin_path"):  # before libbpf 0.8
+            name = "bpf_map__get_pin_path"
+        of = getattr(self._lib, name)
+        of.restype = ctypes.c_char_p
+        path = of(self._pointer)
+        fd = self._lib.bpf_obj_get(path) if path else -1
+        if fd < 0:
+            return None
+        try:
+            return layout_of(fd)
+        finally:
+            os.close(fd)
 
     def begin_with(self, data: bytes) -> None:
         """Set what the variables are before the program is loaded."""

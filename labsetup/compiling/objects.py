@@ -16,6 +16,7 @@ from typing import Any
 
 from ..apart import MOST_BYTES, Child, Message, Parent
 from ..errors import LabError
+from ..explaining import loading
 from ..explaining.handed import parts
 from ..explaining.steps import following, steps_of, targets
 from ..explaining.unwritten import KEY, VALUE, Unwritten, unwritten
@@ -126,12 +127,17 @@ def load_again(built: BuiltObject) -> Sequence[int]:
 
     Raises:
         OSError: when the kernel has no room for it.
+        LabError: when a map is pinned where it pins another.
     """
     with _loader(built.data, built.function, built.constants) as child:
         child.listen(PATIENCE)
         message = child.listen(PATIENCE)
-        if message is None or (found := json.loads(message.text)).get("trouble"):
-            raise OSError(0, found["trouble"] if message else "libbpf's process has ended")
+        if message is None:
+            raise OSError(0, "libbpf's process has ended")
+        if (found := json.loads(message.text))["trouble"]:
+            if why := loading.why(message.printed, built.maps, found["pinned"]):
+                raise LabError(f"{built.function} cannot be loaded once more: {why}")
+            raise OSError(0, found["trouble"])
         return message.files
 
 
@@ -148,7 +154,8 @@ def _verified(message: Message, data: bytes, constants: Mapping[str, Any]) -> Ve
     if found["trouble"]:
         if found["is_ours"]:
             raise LabError(found["trouble"])
-        return Verified((), log=message.printed + found["trouble"])
+        log = message.printed + found["trouble"]
+        return Verified((), log=log, pinned=found["pinned"])
     built = BuiltObject(
         found["function"],
         b"",
@@ -204,7 +211,8 @@ def _work(parent: Parent, data: bytes, function: str, constants: Mapping[str, An
         opened.load()
     except (LabError, OSError) as error:
         is_ours = isinstance(error, LabError)
-        parent.tell(json.dumps({"trouble": str(error), "is_ours": is_ours}))
+        pinned = {one.name: one.pinned for one in maps if one.pinned}
+        parent.tell(json.dumps({"trouble": str(error), "is_ours": is_ours, "pinned": pinned}))
         return
     parent.tell(*_told(function, functions, maps, plans, file, types))
 

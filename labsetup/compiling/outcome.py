@@ -115,6 +115,7 @@ class Verified:
         in_time: whether it came to an end.
         unwritten: what it hands over that nothing in it has written; their files are places in
             the maps of *built*.
+        pinned: what lies where maps that it pins would, by their names, where it was refused.
     """
 
     files: Sequence[int]
@@ -122,3 +123,4 @@ class Verified:
     log: str = ""
     in_time: bool = True
     unwritten: Sequence[Unwritten] = ()
+    pinned: Mapping[str, Sequence[int]] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from .clang import mend_of
@@ -23,6 +23,8 @@ class _Plan(Protocol):
     def key_size(self) -> int: ...
     @property
     def leaf_size(self) -> int: ...
+    @property
+    def flags(self) -> int: ...
 
 
 # enum bpf_map_type, linux/bpf.h: those whose size means something else, or nothing.
@@ -45,18 +47,39 @@ SENTENCES = (
         "how large a {1} of its map {0} is cannot be known: its type is named, and described "
         "nowhere; write down the struct, or include the header that has it",
     ),
+    (
+        r"map '(\w+)': attr '(\w+)': expected (?:PTR|ARRAY)",
+        "in its map {0} {1} is written with the wrong word; __uint({1}, …) is for a number, and "
+        "__type({1}, …) for a type",
+    ),
+    (
+        r"map '(\w+)': invalid pinning value",
+        "how its map {} is pinned cannot be known; write __uint(pinning, LIBBPF_PIN_BY_NAME)",
+    ),
 )
+# What can differ between two maps of one name, and how the C writes it down.
+DIFFERENT = (
+    "another kind, __uint(type, …)",
+    "keys of {pinned} bytes where yours has {own}",
+    "values of {pinned} bytes where yours has {own}",
+    "room for {pinned:,} entries where yours has {own:,}",
+    "other flags, __uint(map_flags, …)",
+)
+PINS = "/sys/fs/bpf"  # where libbpf pins by name
 
 
-def why(log: str, plans: Sequence[_Plan]) -> str:
+def why(log: str, plans: Sequence[_Plan], pinned: Mapping[str, Sequence[int]] | None = None) -> str:
     """Why libbpf does not load a program, if the verifier was not asked; else empty.
 
     Args:
         log: what libbpf said.
         plans: of its maps, as the C describes them.
+        pinned: layouts of maps that lie where it pins its own, by name.
     """
     if "BEGIN PROG LOAD LOG" in log:
         return ""
+    if "reuse pinned map" in log and (other := _another(plans, pinned or {})):
+        return other
     if found := re.search(r"map '([\w.]+)': failed to create: (.+?)(?:\(|$)", log, re.MULTILINE):
         return f"the kernel refused its map {found[1]}: {_of_a_map(found[1], found[2], plans)}"
     for pattern, sentence in SENTENCES:
@@ -77,6 +100,20 @@ def nowhere(name: str, listing: Listing) -> str:
         f"uses {name}{f' at {place}' if place else ''}, which is declared and stands nowhere; the "
         "kernel's own functions are not called here: write it down, or check its spelling"
     )
+
+
+def _another(plans: Sequence[_Plan], pinned: Mapping[str, Sequence[int]]) -> str:
+    """What to say of a pinned map that is not as the C has it; empty if each is."""
+    for plan in plans:
+        own = (plan.kind, plan.key_size, plan.leaf_size, plan.entries, plan.flags)
+        pairs = [*zip(DIFFERENT, pinned.get(plan.name, own), own, strict=True)]
+        if found := [words.format(pinned=a, own=b) for words, a, b in pairs if a != b]:
+            return (
+                f"a map {plan.name} is pinned already, with {' and '.join(found)}; give yours the "
+                "same layout, or another name, or take the old one away with all that it counted: "
+                f"!rm {PINS}/{plan.name}"
+            )
+    return ""
 
 
 def _of_a_map(name: str, reason: str, plans: Sequence[_Plan]) -> str:

@@ -47,6 +47,22 @@ def map_id(fd: int) -> int:
     return _info(fd)[1]
 
 
+class Layout(NamedTuple):
+    """What libbpf compares before it takes a pinned map for the one that the C describes."""
+
+    kind: int
+    key_size: int
+    value_size: int
+    entries: int
+    flags: int
+
+
+def layout_of(fd: int) -> Layout:
+    """A map's kind, its sizes, and its flags, as the kernel has them."""
+    kind, _, *rest = _info(fd)[:6]
+    return Layout(kind, *rest)
+
+
 def types_of(fd: int) -> MapTypes:
     """The types of a map's keys and values."""
     return MapTypes(*_info(fd)[16:19])

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from scapy.packet import Packet
 
+from ..compiling.clang import is_libbpfs
 from ..maps.values import PerCPU
 from ..network.host import cpus
 from ..packets.craft import Ether, frame
@@ -168,6 +169,16 @@ def running_again(program: Program) -> Program:
     """
     text = around(program.source, entry_of(program.name, program.source), AGAIN)
     return Program("runs_again", text)
+
+
+def in_libbpfs_c(program: Program, think: str) -> None:
+    """See that a program is written in libbpf's C, where that is what is asked for.
+
+    Raises:
+        Wrong: if it is BCC's.
+    """
+    if not is_libbpfs(program.source):
+        raise Wrong("your C", "C that libbpf takes, as its headers have it", "BCC's C", think)
 
 
 def diagnosed(number: str, diagnoses: object) -> None:

@@ -39,6 +39,7 @@ LESSONS = {
     6: "Consistent hashing",
     7: "Load balancer",
     8: "Without a load balancer",
+    9: "Take it home",
 }
 FOLDER = Path(__file__).parents[1] / "lessons"
 

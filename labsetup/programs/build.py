@@ -88,7 +88,7 @@ def build(
     if verified.built is None:
         if call := undeclared(found):
             raise BuildError(f"{name} cannot be loaded{call}", verified.log)
-        if why := loading.why(verified.log, compiled.maps):
+        if why := loading.why(verified.log, compiled.maps, verified.pinned):
             raise BuildError(f"{name} cannot be loaded: {why}", verified.log)
         refused = loading.refused_function(verified.log) or function
         listing = _listing(source, refused, compiled)

@@ -59,7 +59,7 @@ class Program:
 
         Args:
             name: a program of ``bpf/`` such as ``"xdp_drop"``, or the path of a ``.c`` file, or a
-                program to load once more, with empty maps.
+                program to load once more, with empty maps; those that it pins keep their entries.
             source: C to use instead of a file; *name* then only names it.
             capture: put ``bpf/capture.c`` around it, so that `record` sees each packet.
             constants: what variables that the C calls ``const volatile`` are, by name.
