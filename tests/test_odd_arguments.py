@@ -48,6 +48,7 @@ GOOD: dict[str, dict[str, str]] = {
     "Peers": {"net": "many()", "program": "'to_owner'", "key": "(1, 2)"},
     "Program": {"name": "'xdp_pass'", "source": "None", "constants": "None"},
     "Scoreboard": {"ways": "['a', 'b']", "events": "['c']", "of": "5"},
+    "StandAlone": {"net": "many()"},
     "Site": {"net": "routed()", "way": "'to_owner'", "key": "(1, 2)"},
     "Xdp": {"net": "many()", "program": "'lb_table'"},
     "XdpMemory": {"net": "many()"},
