@@ -118,6 +118,25 @@ def _compile() -> str:
     return "compiled, verified and run on one packet"
 
 
+# What says whether libbpf and its headers are there.
+_OBJECT = """#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+SEC("xdp") int passes(struct xdp_md *ctx) { return XDP_PASS; }
+"""
+
+
+def _libbpf() -> str:
+    from ..programs.program import Program
+
+    try:
+        Program("passes", _OBJECT).run(b"\0" * 64)
+    except LabError as error:
+        said = str(error).splitlines()[0]
+        packages = "apt-get install clang libbpf-dev linux-libc-dev"
+        raise _Missing(f"{said} (lesson 09)", packages) from None
+    return "C for libbpf is compiled by clang alone, and loaded"
+
+
 def _jit() -> str:
     from ..programs.program import Program
 
@@ -212,6 +231,7 @@ _CHECKS: tuple[tuple[str, bool, Callable[[], str]], ...] = (
     ("BCC", True, _bcc),
     ("kernel headers", True, _headers),
     ("compile and verify", True, _compile),
+    ("libbpf", False, _libbpf),
     ("JIT compiler", False, _jit),
     ("native XDP on veth", True, _native),
     ("XDP tracepoint", False, _trace),
@@ -225,6 +245,7 @@ _CHECKS: tuple[tuple[str, bool, Callable[[], str]], ...] = (
     ("bpftool", False, _tool("bpftool", "lessons 01 and 03")),
     ("dnsmasq", False, _tool("dnsmasq", "lesson 04")),
     ("dig", False, _tool("dig", "lesson 04")),
+    ("make", False, _tool("make", "lesson 09")),
     ("bird", False, _tool("bird", "lesson 08")),
     ("nft", False, _tool("nft", "lesson 07")),
     ("haproxy", False, _tool("haproxy", "lesson 07")),
@@ -234,7 +255,7 @@ _CHECKS: tuple[tuple[str, bool, Callable[[], str]], ...] = (
 
 
 # What lessons run as it is; for the others they have another way, or leave a part out.
-_CELLS_NEED = {"clang", "llvm-objdump", "bpftool", "dnsmasq", "dig"}
+_CELLS_NEED = {"clang", "libbpf", "make", "llvm-objdump", "bpftool", "dnsmasq", "dig"}
 
 
 def examine() -> Iterator[Finding]:

@@ -75,21 +75,25 @@ def record_of(source: str, ring: str) -> str:
     return ""
 
 
-def command(source: str) -> list[str]:
-    """What compiles `PLACE` and writes the object file to its output."""
-    return [
-        *("clang", "-O2", "-g", "-target", "bpf", "-c", str(PLACE), "-o", "-"),
-        *(f"-I{SOURCES}", *_kernels_folder(source)),
-        # <linux/types.h> wants <asm/types.h>, which lies in a folder named for the machine.
-        *("-idirafter", f"/usr/include/{os.uname().machine}-linux-gnu"),
-        # <linux/icmp.h> and <stdint.h> want <gnu/stubs-32.h> where they see no machine of 64 bits.
-        *(["-D__x86_64__"] if os.uname().machine == "x86_64" else []),
-        *("-fno-caret-diagnostics", "-fno-color-diagnostics", *WARNINGS, *AS_OLDER),
-    ]
+def folders(source: str) -> list[str]:
+    """Where clang looks for what C for libbpf includes.
+
+    Raises:
+        LabError: where a header that it wants cannot be made.
+    """
+    kernels = [f"-I{kernels_types().parent}"] if VMLINUX.search(without_remarks(source)) else []
+    return [f"-I{SOURCES}", *kernels, *machines()]
 
 
-def _kernels_folder(source: str) -> list[str]:
-    return [f"-I{kernels_types().parent}"] if VMLINUX.search(without_remarks(source)) else []
+def machines() -> list[str]:
+    """What clang is told of this machine, of which -target bpf knows nothing.
+
+    <linux/types.h> wants <asm/types.h>, which lies in a folder named for the machine; <linux/icmp.h>
+    and <stdint.h> want <gnu/stubs-32.h> where they see no machine of 64 bits.
+    """
+    machine = os.uname().machine
+    sees = ["-D__x86_64__"] if machine == "x86_64" else []
+    return ["-idirafter", f"/usr/include/{machine}-linux-gnu", *sees]
 
 
 def without_remarks(source: str) -> str:
@@ -126,36 +130,51 @@ def kernels_types() -> Path:
     return path
 
 
+def of_program(source: str, named: Sequence[Path]) -> Clang:
+    """clang at work on a program.
+
+    Args:
+        source: the C.
+        named: headers by their whole paths that may be read, with those beside them.
+
+    Raises:
+        LabError: where a header that it wants cannot be made.
+    """
+    text = source
+    if described := structs(source):
+        text += TYPES.format(", ".join(f"struct {name} *{name}" for name in described))
+    options = ["-O2", "-g", *folders(source), *WARNINGS, *AS_OLDER]
+    shown = [SOURCES, *(one.parent for one in named)]
+    if VMLINUX.search(without_remarks(source)):
+        shown.append(kernels_types().parent)
+    return Clang(text, options, shown)
+
+
 class Clang:
     """clang at work on a piece of C, in a process without any power.
 
     Use it as a context manager.
     """
 
-    def __init__(self, source: str, named: Sequence[Path]) -> None:
+    def __init__(self, text: str, options: Sequence[str], shown: Sequence[Path] = ()) -> None:
         """Begin.
 
         Args:
-            source: the C.
-            named: headers by their whole paths that may be read, with those beside them.
-
-        Raises:
-            LabError: where a header that it wants cannot be made.
+            text: the C, which clang calls `PLACE`.
+            options: more than that it is to compile this for BPF.
+            shown: folders that it may look into, beside the distribution's own.
         """
-        text = source
-        if described := [one for one in structs(source)]:
-            text += TYPES.format(", ".join(f"struct {name} *{name}" for name in described))
-        shown = [*jail.system(), SOURCES, *(one.parent for one in named)]
-        words = command(source)
-        if VMLINUX.search(without_remarks(source)):
-            shown.append(kernels_types().parent)
+        words = [
+            *("clang", "-target", "bpf", "-c", str(PLACE), "-o", "-", *options),
+            *("-fno-caret-diagnostics", "-fno-color-diagnostics"),
+        ]
         self._object = os.memfd_create("object")
         file = self._object
 
         def work(parent: Parent) -> None:
             try:
-                user = jail.user_for([SOURCES / "xdp.h", *shown[4:]])
-                jail.see_only(shown, written={PLACE: text})
+                user = jail.user_for([SOURCES / "xdp.h", *shown])
+                jail.see_only([*jail.system(), *shown], written={PLACE: text})
                 limits = {
                     resource.RLIMIT_AS: MEMORY,
                     resource.RLIMIT_CPU: SECONDS,

@@ -29,7 +29,7 @@ from ..network import jail
 from ..network.session import current
 from .bcc import COMPILING, NAMED, PATIENCE, SILENCE, Whose
 from .btf import Btf, lines, size_of
-from .clang import Clang
+from .clang import of_program
 from .elf import Elf
 from .object import Object, ObjectMap, ObjectProgram
 from .outcome import BuiltObject, Code, Compiled, Variable, Verified
@@ -56,7 +56,7 @@ class ObjectCompilation:
         """
         self._function, self._constants = function, constants
         own = [] if current().one(Whose).strangers else [Path(one) for one in NAMED.findall(text)]
-        self._clang = Clang(text, own)
+        self._clang = of_program(text, own)
         self._child: Child | None = None
         self._data = b""
         self._described: dict[str, Any] = {}

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from ..compiling.clang import folders, is_libbpfs
 from ..programs.sources import SOURCES
 
 SECONDS = 2.0  # to wait for clang, which takes some 40 ms
@@ -53,9 +54,10 @@ def words_at(source: str, line: int, column: int) -> list[Word]:
         line: counted from 1.
         column: of the name's first letter, in bytes, counted from 1.
     """
+    bccs = ("-include", f"{SOURCES}/xdp.h", "-include", str(PRELUDE))
     command = [
-        *("clang", "-x", "c", "-w", "-fsyntax-only", f"-I{SOURCES}"),
-        *("-include", f"{SOURCES}/xdp.h", "-include", str(PRELUDE)),
+        *("clang", "-x", "c", "-w", "-fsyntax-only", "-target", "bpf"),
+        *(folders(source) if is_libbpfs(source) else (f"-I{SOURCES}", *bccs)),
         *("-Xclang", f"-code-completion-at=-:{line}:{column}", "-Xclang"),
         *("-code-completion-macros", "-"),
     ]
