@@ -62,6 +62,7 @@ from .practice.museum import exhibit as exhibit
 from .practice.notebook import check as check
 from .practice.predictions import predict as predict
 from .practice.progress import progress as progress
+from .programs.pinned import pinned as pinned
 from .programs.program import Program as Program
 from .rivals.comparison import breaks as breaks
 from .rivals.comparison import compare as compare

@@ -42,12 +42,14 @@ ROOMS = [
     "pages",
     "machines",
     "hub",
+    "service",
     "command",
     "pictures",
     "editor",
     "__init__",
     "kernel",
 ]
+ALONE = "service"  # copied elsewhere it works there: of the lab it imports nothing, nor the lab it
 ANSWERS = {"starter.py", "solution.py"}  # the reader's, as the folders mistakes/ and also_right/
 LONGEST_FILE, LARGEST_ROOM = 350, 2_000  # lines
 
@@ -59,13 +61,14 @@ import bcc, IPython, ipykernel.kernelapp, ipywidgets, jupyter_server.base.handle
 import matplotlib.figure, numpy.random
 import pygments.lexers
 import pyroute2, pyroute2.ethtool.ioctl, scapy.layers.dns, scapy.layers.inet6, scapy.utils
-import asyncio, csv, http, tempfile, pwd
+import asyncio, csv, http, prometheus_client, tempfile, pwd
 
 def watch(event, arguments):
     acts, outside = {acts!r}, ("/boot", "/proc", "/sys", "/run", "/dev")
     if event in acts or (event == "open" and str(arguments[0]).startswith(outside)):
         print(module, event, *arguments[:1])
 
+sys.path.append({alone!r})
 modules = {modules!r}
 module = ""
 sys.addaudithook(watch)
@@ -134,6 +137,14 @@ def test_rooms_import_one_way():
     assert not upwards
 
 
+def test_what_is_copied_elsewhere_needs_no_lab():
+    for path in files():
+        if path.parent.name == ALONE:
+            assert not imported(path) and "labsetup" not in path.read_text()
+        else:
+            assert not {other for other in imported(path) if other.startswith(ALONE)}
+
+
 def test_there_is_no_circle():
     order = TopologicalSorter({name_of(path): imported(path) for path in files()})
     assert list(order.static_order())
@@ -170,7 +181,8 @@ def test_nothing_is_exempt_from_the_formatter():
 def test_importing_a_module_does_nothing_but_define():
     modules = ["labsetup", *(f"labsetup.{name_of(path)}" for path in files())]
     modules = [name.removesuffix(".__init__") for name in modules if not name.endswith("__main__")]
-    script = IMPORT_ALL.format(acts=ACTS, modules=modules)
+    modules = [name.removeprefix(f"labsetup.{ALONE}.") for name in modules]
+    script = IMPORT_ALL.format(acts=ACTS, modules=modules, alone=str(LAB / ALONE))
     assert not output_of("-c", script)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labsetup import ICMP, IP, Ether, LabError, Program, record, two_hosts
+from labsetup import ICMP, IP, Ether, LabError, Program, pinned, record, two_hosts
 from labsetup.compiling.bcc import Whose
 from labsetup.compiling.clang import is_libbpfs, record_of
 from labsetup.network.session import current
@@ -447,3 +447,28 @@ def test_each_mistake_of_elsewhere_has_its_words():
 def test_a_mistake_of_elsewhere_is_told(name):
     with pytest.raises(LabError, match=REFUSED_ELSEWHERE[name]):
         Program(ELSEWHERE / f"{name}.c")
+
+
+PINNED = COUNTS.replace(
+    "__type(value, struct datarec);",
+    "__type(value, struct datarec);\n\t__uint(pinning, LIBBPF_PIN_BY_NAME);",
+)
+
+
+def test_a_pinned_map_is_read_by_anybody():
+    first = of(PINNED, "counted")
+    first.run(PING)
+    there = pinned("counts")
+    assert there[0].sum == {"packets": 1, "bytes": 42}
+    assert of(PINNED, "counted")["counts"][0].sum["packets"] == 1  # taken over, not made anew
+    there[0] = {"packets": 0, "bytes": 0}
+    assert first["counts"][0].sum["packets"] == 0
+    Path("/sys/fs/bpf/counts").unlink()
+    with pytest.raises(LabError, match=r"nothing can be read at /sys/fs/bpf/counts"):
+        pinned("counts")
+    subprocess.run(["bpftool", "prog", "pin", "id", str(first.id), "/sys/fs/bpf/p"], check=True)
+    with pytest.raises(LabError, match="what is pinned at /sys/fs/bpf/p is no map"):
+        pinned("/sys/fs/bpf/p")
+    with pytest.raises(LabError, match="pinned in /sys/fs/bpf are p"):
+        pinned("q")
+    Path("/sys/fs/bpf/p").unlink()

@@ -8,6 +8,7 @@ import functools
 import inspect
 import io
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ GOOD: dict[str, dict[str, str]] = {
     "NftIngress": {"net": "many()", "rows": "64"},
     "NftMasquerade": {"net": "many()"},
     "Peers": {"net": "many()", "program": "'to_owner'", "key": "(1, 2)"},
-    "Program": {"name": "'xdp_pass'", "source": "None"},
+    "Program": {"name": "'xdp_pass'", "source": "None", "constants": "None"},
     "Scoreboard": {"ways": "['a', 'b']", "events": "['c']", "of": "5"},
     "Site": {"net": "routed()", "way": "'to_owner'", "key": "(1, 2)"},
     "Xdp": {"net": "many()", "program": "'lb_table'"},
@@ -77,6 +78,7 @@ GOOD: dict[str, dict[str, str]] = {
     "moved": {"before": "np.array(['a', 'b'])", "after": "np.array(['b', 'b'])"},
     "next_hops": {"net": "routed()", "flows": "[('192.0.2.1', 5000)]"},
     "no_balancer": {"servers": "2", "ipv6": "False"},
+    "pinned": {"path": "pin()"},
     "plot": {"draw": "lambda axes: None", "words": "'nothing'"},
     "predict": {"question": "'why?'", "choices": "'a', 'b'", "unit": "''"},
     "progress": {"unknown": "", "clear": "False"},
@@ -138,13 +140,23 @@ class _Nets:
         return net
 
 
+def pin() -> str:
+    """The path of a map that is pinned."""
+    path = Path("/sys/fs/bpf/odd")
+    if not path.exists():
+        program = labsetup.Program("icmp_count")  # which holds its map
+        number = str(program["icmp_packets"].id)
+        subprocess.run(["bpftool", "map", "pin", "id", number, path], check=True)
+    return str(path)
+
+
 @pytest.fixture(scope="module")
 def space() -> dict[str, Any]:
     nets, names = _Nets(), {name: getattr(labsetup, name) for name in dir(labsetup)}
     gone = labsetup.two_hosts()
     gone.close()
     names |= {"two": lambda: nets.get("two"), "many": lambda: nets.get("many"), "np": np}
-    names |= {"routed": lambda: nets.get("routed"), "closed": lambda: gone}
+    names |= {"routed": lambda: nets.get("routed"), "closed": lambda: gone, "pin": pin}
     names["loaded"] = functools.cache(
         lambda name, capture=False: labsetup.Program(name, capture=capture)
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -48,6 +50,69 @@ def map_id(fd: int) -> int:
 def types_of(fd: int) -> MapTypes:
     """The types of a map's keys and values."""
     return MapTypes(*_info(fd)[16:19])
+
+
+class MapFacts(NamedTuple):
+    """What the kernel says of a map."""
+
+    name: str  # cut to 15 characters
+    kind: int  # enum bpf_map_type, linux/bpf.h
+    key_size: int  # bytes
+    value_size: int  # bytes, of a per-CPU map of one copy
+    entries: int
+    flags: int
+    types: MapTypes
+
+
+def facts_of(fd: int) -> MapFacts:
+    """What the kernel says of a map.
+
+    Raises:
+        OSError: if it is none.
+    """
+    if "bpf-map" not in os.readlink(f"/proc/self/fd/{fd}"):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    kind, _, key, value, entries, flags, *name = _info(fd)[:10]
+    text = b"".join(one.to_bytes(4, sys.byteorder) for one in name).partition(b"\0")[0]
+    return MapFacts(text.decode(), kind, key, value, entries, flags, types_of(fd))
+
+
+def pinned_file(path: str) -> int:
+    """A descriptor of what is pinned there.
+
+    Raises:
+        OSError: with the kernel's error number.
+    """
+    fd = int(lib.bpf_obj_get(path.encode()))
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return fd
+
+
+class _BtfInfo(ctypes.Structure):  # struct bpf_btf_info
+    _fields_ = [("data", ctypes.c_uint64), ("size", ctypes.c_uint32), ("id", ctypes.c_uint32)]
+
+
+def btf_of(number: int) -> bytes:
+    """The types that the kernel keeps under a number.
+
+    Raises:
+        OSError: with the kernel's error number.
+    """
+    fd = lib.bpf_btf_get_fd_by_id(ctypes.c_uint32(number))
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    try:
+        info = _BtfInfo()
+        for _ in range(2):  # first how large it is, then itself
+            room = ctypes.create_string_buffer(info.size)
+            info = _BtfInfo(ctypes.addressof(room), info.size)
+            size = ctypes.c_uint32(ctypes.sizeof(info))
+            if lib.bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size)) != 0:
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        return room.raw
+    finally:
+        os.close(fd)
 
 
 def create_map(
