@@ -432,6 +432,12 @@ def test_nothing_is_overwritten(tmp_path):
     assert not (tmp_path / "target").exists()
 
 
+def test_a_tilde_is_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Program("xdp_pass").export("~/mine")
+    assert (tmp_path / "mine" / "xdp_pass.bpf.c").exists()
+
+
 def test_what_root_writes_in_a_users_folder_is_theirs(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
