@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.corpus import corpus
 from support.differing import differences
+from support.elsewhere import SOURCES, why_not
 from support.exported import built, loaded, run
 from support.host import LAB, REPO, on_host
 
@@ -29,6 +30,9 @@ ANSWERS = sorted(
     for path in (REPO / "labsetup" / "lessons").rglob("*.c")
     if path.name != "starter.c" and "template" not in path.parts
 )
+
+
+ELSEWHERES = SOURCES
 
 
 def source_of(name: str) -> str:
@@ -428,6 +432,12 @@ def test_nothing_is_overwritten(tmp_path):
     assert not (tmp_path / "target").exists()
 
 
+def test_a_tilde_is_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Program("xdp_pass").export("~/mine")
+    assert (tmp_path / "mine" / "xdp_pass.bpf.c").exists()
+
+
 def test_what_root_writes_in_a_users_folder_is_theirs(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
@@ -487,8 +497,9 @@ def test_the_commands_usage(tmp_path):
     said = on_host(LAB, "export", "nonsense", tmp_path)
     assert said.returncode == 1
     assert "bpf/ has no program 'nonsense'; it has: " in said.stderr
-    said = on_host(LAB, "export", "exceptions", tmp_path)
-    assert "at a tracepoint and not on a packet" in said.stderr
+    for name in ("exceptions", "printed"):
+        said = on_host(LAB, "export", name, tmp_path)
+        assert "at a tracepoint and not on a packet" in said.stderr
     said = on_host(LAB, "export", "xdp_pass", "/proc/x")
     assert "/proc/x cannot be written" in said.stderr
 
@@ -498,3 +509,22 @@ def test_strangers_c_reads_nothing(tmp_path):
     made = export("f", source, Path(tmp_path))
     assert not made.ok
     assert "'/etc/passwd' file not found" in made.said
+
+
+@pytest.mark.parametrize("path", ELSEWHERES, ids=lambda path: path.stem)
+def test_libbpfs_c_stays_as_it_was_written(path, tmp_path):
+    """Programs as others write them: word by word, but for a licence and headers of bpf/."""
+    if why := why_not(path.stem):
+        pytest.skip(why)
+    source = path.read_text()
+    made = export(path.stem, source, tmp_path)
+    assert made.ok, made.said
+    text = (tmp_path / f"{path.stem}.bpf.c").read_text()
+    assert not re.search(r'#include "(?!vmlinux)', text)
+    if not re.search(r'#include "(?!vmlinux)', source):
+        assert source.rstrip() in text
+        assert len(text.splitlines()) - len(source.splitlines()) <= 3
+    run("make", "-C", tmp_path)
+    words = (tmp_path / "README.md").read_text()
+    loading = re.findall(r"^sudo (bpftool prog load.*)$|^sudo (rm -r.*)$", words, re.M)
+    run("sh", "-c", f"cd {tmp_path} && set -e\n" + "\n".join(map("".join, loading)))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..compiling.clang import is_libbpfs
 from ..errors import LabError
 from .declared import Declared
 from .functions import defined, entries, placed
@@ -30,6 +31,8 @@ from .translate import CALLED, LICENCE, Translation
 SPDX = "// SPDX-License-Identifier: GPL-2.0-or-later"
 FIRST = ("linux/bpf.h",)
 LAST = ("bpf/bpf_helpers.h",)
+# What libbpf's C may include in quotation marks; the Makefile makes the first.
+LIBBPFS = {"vmlinux.h", "bpf_helpers.h", "bpf_endian.h"}
 ENDIAN = "bpf/bpf_endian.h"
 ENDIANS = {one for pair in CALLED.items() if pair[1].startswith("bpf_") for one in pair}
 
@@ -51,13 +54,6 @@ class Flat:
     entries: tuple[str, ...]
     maps: tuple[Declared, ...]
     source: str
-
-
-def is_libbpfs(source: str) -> bool:
-    """Whether C is libbpf's already."""
-    parts = tokens(source)
-    helpers = any(name == LAST[0] for _, name in included(parts))
-    return helpers or '".maps"' in joined([one for one in parts if one.counts])
 
 
 def flattened(source: str, name: str) -> Flat:
@@ -84,6 +80,8 @@ def flattened(source: str, name: str) -> Flat:
             f"{name} has no function that XDP can call; write one that begins "
             f"int {function}(struct xdp_md *ctx)"
         )
+    if is_theirs and not lab:
+        return Flat(_licensed(source), about, tuple(found), (), source)
     _, body = _head(tokens(text))
     sections, uses = _sections(needed(lab), source, own, made)
     uses |= used(tokens(text))[0]
@@ -94,12 +92,19 @@ def flattened(source: str, name: str) -> Flat:
         parts += [_short(uses, own), *hidden, made.preamble()]
     parts += [*sections, "/* The program itself. */" if sections else ""]
     parts.append(body if is_theirs else placed(body))
-    if not re.search(r'SEC\s*\(\s*"license"\s*\)', source):
-        parts.append(f'char LICENSE[] SEC("license") = "{_licence(source)}";')
     whole = "\n\n".join(one.strip("\n") for one in parts if one.strip())
     whole = re.sub(r'(SEC\("\.maps"\);[^\n]*\n)(?=struct \{)', r"\1\n", whole)
-    whole = re.sub(r"\n{3,}", "\n\n", whole) + "\n"
+    whole = _licensed(re.sub(r"\n{3,}", "\n\n", whole) + "\n", _licence(source))
     return Flat(whole, about, tuple(found), tuple(made.maps.values()), source)
+
+
+def _licensed(text: str, licence: str = "GPL") -> str:
+    """C with the lines that name its licence, to people and to the kernel, if it lacks them."""
+    if "SPDX-License-Identifier" not in text:
+        text = f"{SPDX}\n{text}"
+    if not re.search(r'SEC\s*\(\s*"license"\s*\)', text):
+        text = f'{text.rstrip()}\n\nchar LICENSE[] SEC("license") = "{licence}";\n'
+    return text
 
 
 def _labs(source: str) -> list[str]:
@@ -108,7 +113,7 @@ def _labs(source: str) -> list[str]:
     for one, name in included(tokens(source)):
         if ours(name):
             found.append(ours(name))
-        elif name.startswith("/") or '"' in one.text:
+        elif name.startswith("/") or ('"' in one.text and name not in LIBBPFS):
             why = "it is a file of yours; put what it has in this line's place: one file is made"
             raise Untranslatable(one.line, source, why)
     return found

@@ -86,20 +86,27 @@ def defined(parts: Iterable[Token]) -> set[str]:
 
 
 def entries(source: str) -> list[str]:
-    """The functions that the kernel could be given: they take a ctx, and are not static."""
+    """The functions that the kernel could be given: they take a ctx, and are not static.
+
+    Where functions have sections, one without is called by others.
+    """
     parts = tokens(source)
-    return [head.name for head in functions(parts) if _is_entry(parts, *head)]
+    return [head.name for head in _entries(parts)]
+
+
+def _entries(parts: Sequence[Token]) -> list[Head]:
+    found = [head for head in functions(parts) if _is_entry(parts, *head)]
+    with_sections = [head for head in found if "SEC" in head.words(parts)]
+    return with_sections or found
 
 
 def placed(source: str) -> str:
     """C with the section of XDP on each function that the kernel could be given."""
     parts = tokens(source)
     written = [one.text for one in parts]
-    for begin, bracket, body, name in functions(parts):
-        if not _is_entry(parts, begin, bracket, body, name):
-            continue
+    for begin, bracket, _, _ in _entries(parts):
         head = joined(parts[begin:bracket])
-        section = re.match(r'SEC\s*\(\s*"([^"]*)"\s*\)', head)
+        section = re.search(r'SEC\s*\(\s*"([^"]*)"\s*\)', head)
         if not section:
             written[begin] = f'SEC("xdp")\n{written[begin]}'
         elif not re.fullmatch(r"xdp([./].*)?", section[1]):  # a name that libbpf does not know

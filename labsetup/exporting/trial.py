@@ -5,7 +5,6 @@ Source: clang(1).  Nothing is kept; it is to be known that it compiles.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import resource
@@ -13,17 +12,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..apart import MOST_BYTES, Child, Parent
+from ..compiling.clang import MEMORY, VMLINUX, kernels_types, without_remarks
 from ..errors import LabError
 from ..network import jail
 from ..tools import installation
 
 # The same in the Makefile, see folder.py.
 FLAGS = ("-O2", "-g", "-Wall", "-target", "bpf")
+KNOWN = ("linux/", "bpf/", "asm/", "stdbool.h", "stddef.h", "vmlinux.h")
 # Headers of the kernel that include <sys/socket.h>.
 SOCKETS = {"linux/icmp.h", "linux/if.h", "linux/if_arp.h", "linux/if_tunnel.h", "linux/route.h"}
-SECONDS = 60.0
-MEMORY = 2 * 2**30
-CALLS = f"{jail.COMPILING} arch_prctl execve ioctl readahead"
+SECONDS = 60
+LIMITS = {
+    resource.RLIMIT_AS: MEMORY,
+    resource.RLIMIT_CPU: SECONDS,
+    resource.RLIMIT_FSIZE: MOST_BYTES,
+    resource.RLIMIT_CORE: 0,
+}
 CLANG = Path("/usr/bin/clang")
 HEADERS = Path("/usr/include/bpf/bpf_helpers.h")
 
@@ -55,53 +60,39 @@ def built(text: str, name: str) -> Built:
     ):
         if not needed.exists():
             raise LabError(f"{name} is written, and not tried: {words}")
-    given, made = os.memfd_create("source"), os.memfd_create("object")
+    place = Path("/virtual", name)
+    types = [kernels_types().parent] if wants_types(text) else []
+    command = [str(CLANG), *flags(text), *(f"-I{one}" for one in types)]
+    command += ["-fno-color-diagnostics", "-c", str(place), "-o", "-"]
+    made = os.memfd_create("object")
+
+    def work(parent: Parent) -> None:
+        try:
+            jail.see_only([*jail.system(), *types], written={place: text})
+            jail.renounce(jail.user_for(types), jail.RUNNING, LIMITS)
+            parent.become(command, made)
+        except (LabError, OSError) as error:
+            print(f"clang cannot be started: {error}", flush=True)
+            os._exit(1)
+
     try:
-        os.pwrite(given, text.encode(), 0)
-        with Child(lambda parent: _work(parent, text, given, made)) as child:
+        with Child(work, inherits=False, kept=[made]) as child:
             try:
-                message = child.listen(SECONDS)
+                child.listen(SECONDS)
             except TimeoutError:
                 raise LabError(
-                    f"clang was stopped after {SECONDS:g} s over {name}; look for a loop that it "
+                    f"clang was stopped after {SECONDS} s over {name}; look for a loop that it "
                     "unrolls, or a macro that grows with each use"
                 ) from None
-        status = json.loads(message.text) if message else {"status": -1}
-        said = message.printed if message else "the process of clang has ended"
-        code = os.pread(made, os.fstat(made).st_size, 0) if status["status"] == 0 else b""
-        return Built(code, said.replace("<stdin>", name).strip())
+            code = os.pread(made, os.fstat(made).st_size, 0) if child.status() == 0 else b""
+            return Built(code, child.printed().replace(str(place), name).strip())
     finally:
-        os.close(given)
         os.close(made)
 
 
-def _work(parent: Parent, text: str, given: int, made: int) -> None:
-    """In the child: be the parent of clang, which has no power."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            _become(text, given, made)
-        except (LabError, OSError) as error:
-            print(f"clang cannot be started: {error}", flush=True)
-        os._exit(127)
-    _, status = os.waitpid(pid, 0)
-    parent.tell(json.dumps({"status": os.waitstatus_to_exitcode(status)}))
-
-
-def _become(text: str, given: int, made: int) -> None:
-    os.dup2(given, 0)
-    os.dup2(made, 1)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    jail.see_only(jail.system())
-    limits = {
-        resource.RLIMIT_AS: MEMORY,
-        resource.RLIMIT_CPU: int(SECONDS),
-        resource.RLIMIT_FSIZE: MOST_BYTES,
-        resource.RLIMIT_CORE: 0,
-    }
-    jail.renounce(jail.NOBODY, CALLS, limits)
-    words = [*flags(text), "-fno-color-diagnostics", "-x", "c", "-c", "-"]
-    os.execve(CLANG, [str(CLANG), *words, "-o", "-"], {"PATH": "/usr/bin:/bin", "LC_ALL": "C"})
+def wants_types(text: str) -> bool:
+    """Whether C includes vmlinux.h, which bpftool makes of the kernel that runs."""
+    return bool(VMLINUX.search(without_remarks(text)))
 
 
 def flags(text: str) -> list[str]:
@@ -114,7 +105,4 @@ def flags(text: str) -> list[str]:
 def wants_machine(text: str) -> bool:
     """Whether C includes headers that bring the C library's, which asks which machine it is on."""
     included = re.findall(r"^[ \t]*#[ \t]*include[ \t]*<([^>\n]+)>", text, re.MULTILINE)
-    return any(
-        one in SOCKETS or not one.startswith(("linux/", "bpf/", "asm/", "stdbool.h", "stddef.h"))
-        for one in included
-    )
+    return any(one in SOCKETS or not one.startswith(KNOWN) for one in included)

@@ -10,9 +10,10 @@ from typing import Any
 
 from .declared import Declared
 from .flatten import Flat
-from .trial import wants_machine
+from .trial import wants_machine, wants_types
 
 CONTENTS = Path(__file__).with_name("contents.toml")
+_PINNED = re.compile(r'struct\s*\{[^}]*\bLIBBPF_PIN_BY_NAME\b[^}]*\}\s*(\w+)\s+SEC\(\s*"\.maps"')
 _MAPS = '".maps"'
 BALANCER = {"settings", "servers"}  # the maps of a program that hands packets to servers
 
@@ -24,11 +25,11 @@ CLANG ?= clang
 # machine, where -target bpf does not look.  -g: libbpf reads the types of the maps there.
 CFLAGS := -O2 -g -Wall -target bpf -I/usr/include/$(shell uname -m)-linux-gnu
 {machine}
-{name}.bpf.o: {name}.bpf.c
+{name}.bpf.o: {name}.bpf.c{types}
 \t$(CLANG) $(CFLAGS) -c $< -o $@
 
-clean:
-\trm -f {name}.bpf.o
+{rule}clean:
+\trm -f {name}.bpf.o{types}
 
 .PHONY: clean
 """
@@ -68,7 +69,7 @@ sudo xdp-loader unload eth0 --all
 With bpftool, which keeps what it loads as files below `/sys/fs/bpf`:
 
 ```
-sudo bpftool prog load{all} {name}.bpf.o /sys/fs/bpf/{name}{pinmaps}
+sudo bpftool prog load{all} {name}.bpf.o /sys/fs/bpf/{name}{type}{pinmaps}
 sudo bpftool net attach xdp pinned {pinned} dev eth0
 sudo bpftool prog show pinned {pinned}
 sudo bpftool net detach xdp dev eth0
@@ -94,6 +95,12 @@ def _contents() -> dict[str, dict[str, Any]]:
     return tomllib.loads(CONTENTS.read_text())
 
 
+RULE = """\
+# Every type of the kernel that runs here.
+vmlinux.h:
+\tbpftool btf dump file /sys/kernel/btf/vmlinux format c > $@
+
+"""
 MACHINE = """\
 # A header that it includes brings the C library's, which asks which machine this is.
 CFLAGS += -D__$(shell uname -m)__
@@ -101,7 +108,9 @@ CFLAGS += -D__$(shell uname -m)__
 
 
 def makefile(name: str, flat: Flat) -> str:
-    return MAKEFILE.format(name=name, machine=MACHINE if wants_machine(flat.text) else "")
+    machine = MACHINE if wants_machine(flat.text) else ""
+    types, rule = (" vmlinux.h", RULE) if wants_types(flat.text) else ("", "")
+    return MAKEFILE.format(name=name, machine=machine, types=types, rule=rule)
 
 
 def readme(name: str, flat: Flat, origin: str) -> str:
@@ -113,9 +122,11 @@ def readme(name: str, flat: Flat, origin: str) -> str:
         origin: where its C came from.
     """
     several = len(flat.entries) > 1
-    has_maps = bool(flat.maps) or _MAPS in flat.text
+    by_name = _PINNED.findall(flat.text)  # libbpf does it; bpftool does not do it again
+    has_maps = (bool(flat.maps) or _MAPS in flat.text) and not by_name
+    left = [f"{name}_maps"] if has_maps else by_name
     pinned = f"/sys/fs/bpf/{name}" + f"/{flat.entries[0]}" * several
-    section = re.search(r'SEC\(\s*"(xdp[^"]*)"\s*\)\s*int', flat.text)
+    section = section_of(flat)
     return README.format(
         name=name,
         about=_plain(flat.about) or f"`{flat.entries[0]}()` runs for each packet that comes in.",
@@ -124,10 +135,19 @@ def readme(name: str, flat: Flat, origin: str) -> str:
         all="all" if several else "",
         pinned=pinned,
         pinmaps=f" pinmaps /sys/fs/bpf/{name}_maps" if has_maps else "",
-        pinned_maps=f" /sys/fs/bpf/{name}_maps" if has_maps else "",
-        section=section[1] if section else "xdp",
+        pinned_maps="".join(f" /sys/fs/bpf/{one}" for one in left),
+        section=section,
+        # Another name tells libbpf nothing.
+        type="" if re.fullmatch(r"xdp([./].*)?", section) else " type xdp",
         maps=_maps(name, flat),
     )
+
+
+def section_of(flat: Flat) -> str:
+    """The section of the first program."""
+    sign = rf'SEC\s*\(\s*"([^"]*)"\s*\)[^;{{}}]*?\b{flat.entries[0]}\s*\('
+    found = re.findall(sign, flat.text)
+    return str(found[-1]) if found else "xdp"
 
 
 def _plain(remark: str) -> str:
@@ -138,6 +158,11 @@ def _plain(remark: str) -> str:
 
 def _maps(name: str, flat: Flat) -> str:
     if not flat.maps:
+        if by_name := _PINNED.findall(flat.text):
+            return (
+                f"`/sys/fs/bpf/{by_name[0]}` and what else is pinned by name stays when the "
+                "program goes; `bpftool map show` lists them all."
+            )
         if _MAPS in flat.text:
             return "`bpftool map show` lists them. They start empty each time that it is loaded."
         return "It has none."

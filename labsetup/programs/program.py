@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from copy import copy
 from pathlib import Path
@@ -249,7 +250,8 @@ class Program:
         """
         if not str(folder):
             raise LabError("export() takes the name of a folder, such as 'exported'")
-        return export(self.name, self.source, Path(folder), sources.origin(self.path))
+        place = Path(os.path.expanduser(folder))
+        return export(self.name, self.source, place, sources.origin(self.path))
 
     def __repr__(self) -> str:
         return f"{sources.without_licence(self.source)}\n\n{self.summary}"
