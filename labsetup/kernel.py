@@ -10,9 +10,9 @@ import logging
 import os
 from typing import Any
 
-from .command.sockets import TRANSPORT
 from .errors import LabError
 from .network import lifetime, sandbox
+from .terminals.sockets import TRANSPORT
 
 
 def main() -> None:

@@ -66,7 +66,9 @@ def test_a_lesson_in_which_the_reader_has_worked_is_begun(mine, tmp_path):
     notebook = tmp_path / "my-lab" / "00-start-here.ipynb"
     notebook.write_text(notebook.read_text().replace("Start here", "Start here, I did"))
     found = course(Copies(folder=tmp_path / "my-lab"))
-    assert [lesson["begun"] for lesson in found["lessons"]] == [True] + (len(NOTEBOOKS) - 1) * [False]
+    assert [lesson["begun"] for lesson in found["lessons"]] == [True] + (len(NOTEBOOKS) - 1) * [
+        False
+    ]
     assert found["next"]["words"] == "Go on with 01 Pass"
     notebook.unlink()
     assert not course(Copies(folder=tmp_path / "my-lab"))["lessons"][0]["begun"]

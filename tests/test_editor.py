@@ -138,7 +138,17 @@ def test_each_word_that_is_explained_is_offered():
         known |= {word.name for word in words_at(f"{made};\nint f()\n{{\n\tm.", 4, 4)}
     known |= {word.name for word in words_at('#include "headers.h"\nint f()\n{\n\t', 4, 2)}
     known |= {word.name for word in words_at("int f(struct ", 1, 14)}
+    libbpfs = "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_endian.h>\n"
+    known |= {word.name for word in words_at(f"{libbpfs}int f()\n{{\n\t", 6, 2)}
     assert not set(meanings()) - known
+
+
+def test_libbpfs_c_is_offered_libbpfs_words():
+    source = "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\nint f()\n{\n\tbpf_map_"
+    words = {word.name: word for word in words_at(source, 5, 2)}
+    assert "const void *" in words["bpf_map_lookup_elem"].declared
+    assert "NULL" in words["bpf_map_lookup_elem"].meaning
+    assert "BPF_HASH" not in words  # it is BCC's
 
 
 def test_it_is_quick():

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LabError
-from . import sockets
+from ..terminals import sockets
 from .lessons import sync_picture
 from .places import NOTEBOOKS, REPO, say, without_progress, write
 from .verbs import Verbs

@@ -12,9 +12,9 @@ import sys
 
 from ..errors import LabError
 from ..network.lifetime import run_until_end
+from ..terminals.sockets import TRANSPORT
 from .copies import MINE, Copies
 from .places import NOTEBOOKS, REPO, can_keep, give_back, keep_settings, say
-from .sockets import TRANSPORT
 from .verbs import Verbs
 
 

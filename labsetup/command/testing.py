@@ -13,7 +13,7 @@ from .places import REPO, without_progress
 from .verbs import Verbs
 
 NBVAL = [
-    *("-p", "labsetup.command.sockets"),
+    *("-p", "labsetup.terminals.sockets"),
     "--nbval",
     "--nbval-sanitize-with=tests/sanitize.cfg",
     "--nbval-cell-timeout=60",

@@ -88,8 +88,8 @@ def folders(source: str) -> list[str]:
 def machines() -> list[str]:
     """What clang is told of this machine, of which -target bpf knows nothing.
 
-    <linux/types.h> wants <asm/types.h>, which lies in a folder named for the machine; <linux/icmp.h>
-    and <stdint.h> want <gnu/stubs-32.h> where they see no machine of 64 bits.
+    <linux/types.h> wants <asm/types.h>, which lies in a folder named for the machine;
+    <linux/icmp.h> and <stdint.h> want <gnu/stubs-32.h> where they see no machine of 64 bits.
     """
     machine = os.uname().machine
     sees = ["-D__x86_64__"] if machine == "x86_64" else []

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 from pathlib import Path
 from typing import NamedTuple
 
-from ..apart import MOST_BYTES, Child, Parent
-from ..compiling.clang import MEMORY, VMLINUX, kernels_types, without_remarks
+from ..compiling.clang import PLACE, SECONDS, VMLINUX, Clang, kernels_types, without_remarks
 from ..errors import LabError
-from ..network import jail
 from ..tools import installation
 
 # The same in the Makefile, see folder.py.
@@ -22,13 +19,6 @@ FLAGS = ("-O2", "-g", "-Wall", "-target", "bpf")
 KNOWN = ("linux/", "bpf/", "asm/", "stdbool.h", "stddef.h", "vmlinux.h")
 # Headers of the kernel that include <sys/socket.h>.
 SOCKETS = {"linux/icmp.h", "linux/if.h", "linux/if_arp.h", "linux/if_tunnel.h", "linux/route.h"}
-SECONDS = 60
-LIMITS = {
-    resource.RLIMIT_AS: MEMORY,
-    resource.RLIMIT_CPU: SECONDS,
-    resource.RLIMIT_FSIZE: MOST_BYTES,
-    resource.RLIMIT_CORE: 0,
-}
 CLANG = Path("/usr/bin/clang")
 HEADERS = Path("/usr/include/bpf/bpf_helpers.h")
 
@@ -60,34 +50,16 @@ def built(text: str, name: str) -> Built:
     ):
         if not needed.exists():
             raise LabError(f"{name} is written, and not tried: {words}")
-    place = Path("/virtual", name)
     types = [kernels_types().parent] if wants_types(text) else []
-    command = [str(CLANG), *flags(text), *(f"-I{one}" for one in types)]
-    command += ["-fno-color-diagnostics", "-c", str(place), "-o", "-"]
-    made = os.memfd_create("object")
-
-    def work(parent: Parent) -> None:
+    with Clang(text, [*flags(text), *(f"-I{one}" for one in types)], types) as clang:
         try:
-            jail.see_only([*jail.system(), *types], written={place: text})
-            jail.renounce(jail.user_for(types), jail.RUNNING, LIMITS)
-            parent.become(command, made)
-        except (LabError, OSError) as error:
-            print(f"clang cannot be started: {error}", flush=True)
-            os._exit(1)
-
-    try:
-        with Child(work, inherits=False, kept=[made]) as child:
-            try:
-                child.listen(SECONDS)
-            except TimeoutError:
-                raise LabError(
-                    f"clang was stopped after {SECONDS} s over {name}; look for a loop that it "
-                    "unrolls, or a macro that grows with each use"
-                ) from None
-            code = os.pread(made, os.fstat(made).st_size, 0) if child.status() == 0 else b""
-            return Built(code, child.printed().replace(str(place), name).strip())
-    finally:
-        os.close(made)
+            code, said, _ = clang.result(SECONDS)
+        except TimeoutError:
+            raise LabError(
+                f"clang was stopped after {SECONDS} s over {name}; look for a loop that it "
+                "unrolls, or a macro that grows with each use"
+            ) from None
+    return Built(code, said.replace(str(PLACE), name).strip())
 
 
 def wants_types(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
-from labsetup.command.sockets import settings
+from labsetup.terminals.sockets import settings
 
 
 class Kernel:

@@ -42,9 +42,13 @@ NEITHER = (
     "compared? And is the element there when it is looked up: which kind of map has all of its "
     "elements from the beginning?"
 )
-NO_SUCH_KEY = "It was not counted, and others were. With which key is it looked up, and is it there?"
+NO_SUCH_KEY = (
+    "It was not counted, and others were. With which key is it looked up, and is it there?"
+)
 ANOTHER = "It counts in another element than BCC's. From which field is the key, in how many bytes?"
-MORE_BYTES = "Where does the frame begin for BCC's program, and where does it end? Count from there."
+MORE_BYTES = (
+    "Where does the frame begin for BCC's program, and where does it end? Count from there."
+)
 SENT_AWAY = "BCC's program counts that one, and yours does not. Which question sends it away?"
 TOO_MANY = "BCC's program leaves that one alone. Which of its questions does yours not ask?"
 UNCHANGED = "Only the language changes: BCC's program lets it go on."
