@@ -107,7 +107,7 @@ def test_reloads_break_no_connection_that_the_new_set_keeps(service: Service) ->
 @pytest.mark.parametrize(
     "wrong",
     [
-        ("balancer.bpf.c", "if (flags && place)", "if (0)"),  # remembers nothing
+        ("balancer.bpf.c", "if (pkt->flags && place)", "if (0)"),  # remembers nothing
         # The old set is taken away before the new one is there.
         ("plane.py", SWAP, f"            bpf.remove(self._current, bytes(4))\n{SWAP}"),
     ],
