@@ -117,10 +117,9 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     assert set(words.values()) == {"CAP_BPF CAP_NET_ADMIN"} and len(words) == 2
 
 
-def test_files_are_short_and_the_same_numbers_stand_in_c_and_python(settings: ModuleType) -> None:
+def test_the_same_numbers_stand_in_c_and_python(settings: ModuleType) -> None:
     import plane
 
     text = (FOLDER / "maps.h").read_text()
     for name in ("ROWS", "SERVERS"):
         assert f"#define {name} {getattr(plane, name)} " in text
-    assert max(len(p.read_text().splitlines()) for p in FOLDER.glob("*.[ch]")) <= 120

@@ -26,39 +26,54 @@ static __always_inline int counted(struct xdp_md *ctx, __u32 which, int verdict)
 	return verdict;
 }
 
+/*
+ * A place as an index, masked where the compiler holds it to be masked already: Linux before 6.17
+ * follows what a processor may guess wrong, and after a guess on `place` it may be anything.
+ */
+static __always_inline __u32 index_of(__u32 place)
+{
+	barrier_var(place);
+	return place & (SERVERS - 1);
+}
+
 SEC("xdp")
 int balance(struct xdp_md *ctx)
 {
-	struct flow flow = {};
 	__u32 first = 0;
-	__u8 flags;
-	bool is_flow = read_flow(ctx, &flow, &flags);
+	struct packet *pkt = bpf_map_lookup_elem(&scratch, &first);
+	if (!pkt || !read_packet(ctx, pkt))
+		return counted(ctx, 0, XDP_PASS);
 	void *services = bpf_map_lookup_elem(&current, &first);
+	if (!services)
+		return counted(ctx, 0, XDP_PASS);
+	struct service *service = bpf_map_lookup_elem(services, &pkt->flow.vip);
+	if (!service)
+		return counted(ctx, 0, XDP_PASS);
 	struct key *key = bpf_map_lookup_elem(&secret, &first);
-	struct service *service = services ? bpf_map_lookup_elem(services, &flow.vip) : NULL;
+	if (!key)
+		return counted(ctx, 0, XDP_PASS);
 	struct ethhdr *eth = (void *)(long)ctx->data;
-	if (!is_flow || !service || !key || (void *)(eth + 1) > (void *)(long)ctx->data_end)
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
 		return counted(ctx, 0, XDP_PASS);
 	/* A switch floods what it does not know: frames for other hosts arrive here too. */
 	if (!same_mac(eth->h_dest, service->mac))
 		return counted(ctx, 0, XDP_PASS);
 
 	/* A read 0 in place of a plain one: without CAP_PERFMON no constant may come to index. */
-	__u8 *remembered = bpf_map_lookup_elem(&flows, &flow) ?: &service->server[0].zero;
-	__u8 place = *remembered & (SERVERS - 1);
+	__u8 *remembered = bpf_map_lookup_elem(&flows, &pkt->flow) ?: &service->server[0].zero;
+	__u8 place = *remembered;
 	/* SYN without ACK begins a connection, which a server that drains is not to get. */
-	__u8 wanted = (flags & 0x12) == 0x02 ? IN_USE : DRAINING;
-	if (service->server[place].state < wanted) {
-		__u64 hash = siphash((void *)&flow, key);
-		place = service->row[hash & (ROWS - 1)] & (SERVERS - 1);
-		if (flags && place)
-			bpf_map_update_elem(&flows, &flow, &place, BPF_ANY);
+	__u8 wanted = (pkt->flags & 0x12) == 0x02 ? IN_USE : DRAINING;
+	if (service->server[index_of(place)].state < wanted) {
+		place = service->row[siphash((void *)&pkt->flow, key) & (ROWS - 1)];
+		if (pkt->flags && place)
+			bpf_map_update_elem(&flows, &pkt->flow, &place, BPF_ANY);
 	}
 
-	__u32 which = (service->number & (SERVICES - 1)) * SERVERS + place;
+	__u32 which = (service->number & (SERVICES - 1)) * SERVERS + index_of(place);
 	if (!place)
 		return counted(ctx, which, XDP_PASS);
-	__builtin_memcpy(eth->h_dest, service->server[place].mac, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, service->server[index_of(place)].mac, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, service->mac, ETH_ALEN);
 	return counted(ctx, which, XDP_TX);
 }

@@ -29,6 +29,21 @@ struct flow {
 	__u16 zero;
 };
 
+/*
+ * What is read of a packet.  It lies in a map and not on the stack, of which Linux 6.1 lets who
+ * lacks CAP_PERFMON write no part of eight bytes that were written as a whole.
+ */
+struct packet {
+	struct flow flow;
+	__u8 flags; /* of TCP; else 0 */
+	__u8 icmp_type;
+	__be16 port[2];
+	union {
+		struct iphdr ip;
+		struct ipv6hdr ip6;
+	};
+};
+
 /* address: IPv4, which becomes ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). */
 static __always_inline struct in6_addr mapped(__be32 address)
 {
@@ -41,75 +56,75 @@ static __always_inline struct in6_addr mapped(__be32 address)
  * count as its protocol.  Bytes are copied: without CAP_PERFMON the verifier lets no number that
  * a packet brings, such as the length of IPv4's options, be added to a pointer into it.
  */
-static __always_inline __u32 read_ip(struct xdp_md *ctx, __u32 at, bool six, struct flow *flow)
+static __always_inline __u32 read_ip(struct xdp_md *ctx, __u32 at, bool six, struct packet *pkt)
 {
-	struct ipv6hdr ip6;
-	struct iphdr ip;
+	struct flow *flow = &pkt->flow;
 
 	if (six) {
-		if (bpf_xdp_load_bytes(ctx, at, &ip6, sizeof(ip6)) || ip6.version != 6)
+		struct ipv6hdr *ip6 = &pkt->ip6;
+		if (bpf_xdp_load_bytes(ctx, at, ip6, sizeof(*ip6)) || ip6->version != 6)
 			return 0;
-		flow->client = ip6.saddr;
-		flow->vip.address = ip6.daddr;
-		flow->vip.protocol = ip6.nexthdr;
-		return at + sizeof(ip6);
+		flow->client = ip6->saddr;
+		flow->vip.address = ip6->daddr;
+		flow->vip.protocol = ip6->nexthdr;
+		return at + sizeof(*ip6);
 	}
-	if (bpf_xdp_load_bytes(ctx, at, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
+	struct iphdr *ip = &pkt->ip;
+	if (bpf_xdp_load_bytes(ctx, at, ip, sizeof(*ip)) || ip->version != 4 || ip->ihl < 5)
 		return 0;
-	if (ip.frag_off & bpf_htons(0x3fff)) /* offset, and "more to come" */
+	if (ip->frag_off & bpf_htons(0x3fff)) /* offset, and "more to come" */
 		return 0;
-	flow->client = mapped(ip.saddr);
-	flow->vip.address = mapped(ip.daddr);
-	flow->vip.protocol = ip.protocol;
-	return at + ip.ihl * 4;
+	flow->client = mapped(ip->saddr);
+	flow->vip.address = mapped(ip->daddr);
+	flow->vip.protocol = ip->protocol;
+	return at + ip->ihl * 4;
 }
 
 /*
- * Whether an ICMP error is at byte `at`.  Those are destination unreachable 3, time exceeded 11,
- * parameter problem 12 (RFC 792); and all below 128 (RFC 4443, 2.1).
+ * Whether an ICMP error is at byte `at`, behind what read_ip() read.  Those are destination
+ * unreachable 3, time exceeded 11, parameter problem 12 (RFC 792); and all below 128 (RFC 4443).
  */
-static __always_inline bool is_error(struct xdp_md *ctx, __u32 at, bool six, __u16 protocol)
+static __always_inline bool is_error(struct xdp_md *ctx, __u32 at, bool six, struct packet *pkt)
 {
-	__u8 type;
-	if (protocol != (six ? IPPROTO_ICMPV6 : IPPROTO_ICMP) ||
-	    bpf_xdp_load_bytes(ctx, at, &type, 1))
+	__u8 *type = &pkt->icmp_type;
+	if (pkt->flow.vip.protocol != (six ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		return 0;
-	return six ? type < 128 : type == 3 || type == 11 || type == 12;
+	if (bpf_xdp_load_bytes(ctx, at, type, 1))
+		return 0;
+	return six ? *type < 128 : *type == 3 || *type == 11 || *type == 12;
 }
 
-/*
- * Fills all of flow, which the caller has zeroed, and flags: those of a TCP header, or 0.
- * Returns 0 where there is no flow of TCP or UDP.
- */
-static __always_inline bool read_flow(struct xdp_md *ctx, struct flow *flow, __u8 *flags)
+/* Fills flow and flags of pkt.  Returns 0 where there is no flow of TCP or UDP. */
+static __always_inline bool read_packet(struct xdp_md *ctx, struct packet *pkt)
 {
-	__be16 type, port[2];
-	if (bpf_xdp_load_bytes(ctx, offsetof(struct ethhdr, h_proto), &type, sizeof(type)))
+	struct flow *flow = &pkt->flow;
+	__be16 *port = pkt->port;
+	if (bpf_xdp_load_bytes(ctx, offsetof(struct ethhdr, h_proto), port, sizeof(*port)))
 		return 0;
-	bool six = type == bpf_htons(ETH_P_IPV6);
-	if (!six && type != bpf_htons(ETH_P_IP))
+	bool six = *port == bpf_htons(ETH_P_IPV6);
+	if (!six && *port != bpf_htons(ETH_P_IP))
 		return 0;
 
-	__u32 at = read_ip(ctx, ETH_HLEN, six, flow);
-	bool error = at && is_error(ctx, at, six, flow->vip.protocol);
+	__u32 at = read_ip(ctx, ETH_HLEN, six, pkt);
+	bool error = at && is_error(ctx, at, six, pkt);
 	if (error)
-		at = read_ip(ctx, at + 8, six, flow);
+		at = read_ip(ctx, at + 8, six, pkt);
 	if (flow->vip.protocol != IPPROTO_TCP && flow->vip.protocol != IPPROTO_UDP)
 		return 0;
-	if (!at || bpf_xdp_load_bytes(ctx, at, port, sizeof(port)))
+	if (!at || bpf_xdp_load_bytes(ctx, at, port, sizeof(pkt->port)))
 		return 0;
 	flow->port = port[0];
 	flow->vip.port = port[1];
 	if (error) { /* the quoted packet went from the server to the client */
-		flow->port = port[1];
-		flow->vip.port = port[0];
 		struct in6_addr server = flow->client;
 		flow->client = flow->vip.address;
 		flow->vip.address = server;
+		flow->port = port[1];
+		flow->vip.port = port[0];
 	}
-	*flags = 0;
-	if (!error && flow->vip.protocol == IPPROTO_TCP)
-		bpf_xdp_load_bytes(ctx, at + 13, flags, 1);
+	if (error || flow->vip.protocol != IPPROTO_TCP ||
+	    bpf_xdp_load_bytes(ctx, at + 13, &pkt->flags, 1))
+		pkt->flags = 0;
 	return 1;
 }
 

@@ -70,6 +70,13 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } secret SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct packet);
+} scratch SEC(".maps"); /* of one packet: it is not pinned */
+
 struct known { /* balancer.py's own, for the time after a crash */
 	__u32 number; /* of a service; or the place of a server */
 	__u8 ill, mac[ETH_ALEN], zero;

@@ -41,8 +41,10 @@ class Plane:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Mistake(f"another balancer.py holds {self.pins}; stop that one first") from None
-        if settings.interface not in [name for _, name in socket.if_nameindex()]:
-            raise Mistake(f"there is no interface {settings.interface}; type: ip link")
+        try:
+            socket.if_nametoindex(settings.interface)
+        except OSError:
+            raise Mistake(f"there is no interface {settings.interface}; type: ip link") from None
         if not os.path.exists(OBJECT):
             raise Mistake(f"{OBJECT} is not there; type: make -C {os.path.dirname(OBJECT)}")
         program = None if self._attached() else bpf.load(OBJECT, "balance", self.pins)
