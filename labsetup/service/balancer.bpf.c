@@ -40,20 +40,17 @@ SEC("xdp")
 int balance(struct xdp_md *ctx)
 {
 	__u32 first = 0;
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return counted(ctx, 0, XDP_PASS);
 	struct packet *pkt = bpf_map_lookup_elem(&scratch, &first);
-	if (!pkt || !read_packet(ctx, pkt))
+	if (!pkt || !read_packet(ctx, eth->h_proto, pkt))
 		return counted(ctx, 0, XDP_PASS);
 	void *services = bpf_map_lookup_elem(&current, &first);
 	if (!services)
 		return counted(ctx, 0, XDP_PASS);
 	struct service *service = bpf_map_lookup_elem(services, &pkt->flow.vip);
 	if (!service)
-		return counted(ctx, 0, XDP_PASS);
-	struct key *key = bpf_map_lookup_elem(&secret, &first);
-	if (!key)
-		return counted(ctx, 0, XDP_PASS);
-	struct ethhdr *eth = (void *)(long)ctx->data;
-	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
 		return counted(ctx, 0, XDP_PASS);
 	/* A switch floods what it does not know: frames for other hosts arrive here too. */
 	if (!same_mac(eth->h_dest, service->mac))
@@ -65,6 +62,9 @@ int balance(struct xdp_md *ctx)
 	/* SYN without ACK begins a connection, which a server that drains is not to get. */
 	__u8 wanted = (pkt->flags & 0x12) == 0x02 ? IN_USE : DRAINING;
 	if (service->server[index_of(place)].state < wanted) {
+		struct key *key = bpf_map_lookup_elem(&secret, &first);
+		if (!key)
+			return counted(ctx, 0, XDP_PASS);
 		place = service->row[siphash((void *)&pkt->flow, key) & (ROWS - 1)];
 		if (pkt->flags && place)
 			bpf_map_update_elem(&flows, &pkt->flow, &place, BPF_ANY);
