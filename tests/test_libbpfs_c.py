@@ -267,6 +267,7 @@ def test_a_full_ring_aborts_and_loses_nothing_that_was_in_it():
 def test_what_it_prints_is_known_by_its_texts():
     source = HEAD + '/* bpf_printk("no") */ bpf_printk("a %d of %pI4 " "%%, %s\\n", 1); ' + TAIL
     assert texts_of(source) == {"a %d of %pI4 %%, %s"}
+    assert texts_of('bpf_printk("x: " fmt, ##__VA_ARGS__)') == {"x: %s"}
     assert pattern_of("a %d of %pI4 %%").fullmatch("a 7 of 192.0.2.1 %")
     assert not pattern_of("a %d b").fullmatch("a 7 c")
     printed = Printed()
