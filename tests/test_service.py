@@ -181,13 +181,17 @@ def harm_by_kills(service: Service, number: int, seed: int) -> tuple[int, int, i
     quiet = Traffic(service.net)
     until(lambda: quiet.sent > 1000)
     owners = quiet.stop().owners()
+    service.end()
+    begun = time.monotonic()
+    service.start()
+    life = max(0.6, 3 * (time.monotonic() - begun))  # seconds at most, of which a third is a start
     connections, chance = Connections(service.net, TALKING), random.Random(seed)
     assert connections.broken == 0
     traffic, told = Traffic(service.net), 0
     try:
         for turn in range(number):
             assert service.process
-            end = time.monotonic() + chance.uniform(0, 0.6)
+            end = time.monotonic() + chance.uniform(0, life)
             while (left := end - time.monotonic()) > 0:
                 if "balancing on" not in service.process.output:
                     time.sleep(min(left, 0.002))  # polls
