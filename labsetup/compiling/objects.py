@@ -9,6 +9,7 @@ from typing import Any
 
 from ..apart import Message
 from ..errors import LabError
+from ..explaining import loading
 from ..explaining.unwritten import Unwritten
 from ..libbpf.maps import MapTypes
 from ..maps.plan import MapPlan
