@@ -36,7 +36,7 @@ GAP = (  # an upgrade that takes the old program off, then puts the new one on
     bpf.attach(program, socket.if_nametoindex("eth0"), f"{pins}/link")
 """,
 )
-SWAP = "            bpf.put(self._current, bytes(4), struct.pack("
+SWAP = "                bpf.put(self._current, bytes(4), struct.pack("
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_reloads_break_no_connection_that_the_new_set_keeps(service: Service) ->
     [
         ("balancer.bpf.c", "if (pkt->flags && place)", "if (0)"),  # remembers nothing
         # The old set is taken away before the new one is there.
-        ("plane.py", SWAP, f"            bpf.remove(self._current, bytes(4))\n{SWAP}"),
+        ("plane.py", SWAP, f"                bpf.remove(self._current, bytes(4))\n{SWAP}"),
     ],
 )
 def test_the_measure_of_reloads_finds_what_breaks(
@@ -229,7 +229,7 @@ def test_kills_at_random_moments_misdirect_nothing(service: Service) -> None:
 def test_the_measure_of_kills_finds_what_is_half_done(
     net: Network, copies: Callable[..., Copy]
 ) -> None:
-    wrong = ("plane.py", SWAP, f"            bpf.remove(self._current, bytes(4))\n{SWAP}")
+    wrong = ("plane.py", SWAP, f"                bpf.remove(self._current, bytes(4))\n{SWAP}")
     with running(net, copies(wrong), KEPT) as service:
         misdirected, lost, _ = harm_by_kills(service, 8, 2)
     assert misdirected and lost

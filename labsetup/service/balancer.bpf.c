@@ -6,6 +6,7 @@
  */
 #include "maps.h"
 
+/* a, b: 6 bytes each.  A branch in the loop would be one more path for the verifier. */
 static __always_inline bool same_mac(const __u8 *a, const __u8 *b)
 {
 	__u8 differ = 0;
@@ -16,6 +17,7 @@ static __always_inline bool same_mac(const __u8 *a, const __u8 *b)
 	return !differ;
 }
 
+/* Counts the packet in counts[which], and returns the verdict that it was given. */
 static __always_inline int counted(struct xdp_md *ctx, __u32 which, int verdict)
 {
 	struct count *count = bpf_map_lookup_elem(&counts, &which);
@@ -27,8 +29,8 @@ static __always_inline int counted(struct xdp_md *ctx, __u32 which, int verdict)
 }
 
 /*
- * A place as an index, masked where the compiler holds it to be masked already: Linux before 6.17
- * follows what a processor may guess wrong, and after a guess on `place` it may be anything.
+ * A place as an index, masked where the compiler holds it to be masked already: without CAP_PERFMON
+ * Linux 6.12 follows wrong guesses of the processor too, and after one it may be anything.
  */
 static __always_inline __u32 index_of(__u32 place)
 {
