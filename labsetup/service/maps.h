@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the program is told, remembers and counts.  The maps are pinned: control planes and programs
- * come and go, and find them again.  balancer.py packs the same bytes.
+ * What the program is told, remembers and counts.  All maps but one are pinned: control planes and
+ * programs come and go, and find them again.  balancer.py packs the same bytes.
  */
 #ifndef BALANCER_MAPS_H
 #define BALANCER_MAPS_H
@@ -49,6 +49,18 @@ struct {
 	__type(value, __u8);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } flows SEC(".maps");
+
+/*
+ * Where a flow is put together, field by field.  On the stack Linux 6.1 refuses that without
+ * CAP_PERFMON ("attempt to corrupt spilled pointer on stack"): of eight bytes it knows a number in
+ * some, and lets nobody write the others.  No packet meets another's: one at a time is on a CPU.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow);
+} scratch SEC(".maps");
 
 struct count {
 	__u64 packets, bytes;
