@@ -18,7 +18,7 @@ from support.host import REPO
 from labsetup.errors import LabError
 from labsetup.machines import guest as guests
 from labsetup.machines import inside, packages, trial
-from labsetup.machines.boot import Job, Machine, initramfs, memory, needed
+from labsetup.machines.boot import Job, initramfs, memory, needed
 from labsetup.machines.division import divide
 from labsetup.machines.guest import line
 from labsetup.machines.inside import STEPS, Step, attempt
@@ -258,19 +258,24 @@ def test_what_both_guests_are_about_is_one_line(columns):
     assert line("6.1", doing[1:], 80) == "6.1: notebook 07 525 s"
 
 
-def test_a_guest_ends_with_its_block(stock, tmp_path):
-    unpacked = tools(tmp_path / "tools", "exec sleep 600")
-    with (
-        pytest.raises(KeyboardInterrupt),
-        Machine(
-            *(stock, unpacked, Job(REPO, ["true"]), tmp_path),
-            kvm=False,
-            machine=platform.machine(),
-            megabytes=1500,
-        ) as guest,
-    ):
-        raise KeyboardInterrupt
-    assert guest._process.returncode == -9
+def test_an_interruption_ends_both_guests(stock, tmp_path, monkeypatch):
+    started = []
+
+    def noted(self, machine, *others) -> None:
+        started.append(machine._process)
+        begin(self, machine, *others)
+
+    def hear(self, news, shown) -> None:
+        self.up = True
+        if self.number == 2:
+            raise KeyboardInterrupt
+
+    begin = guests.Guest.__init__
+    monkeypatch.setattr(guests.Guest, "__init__", noted)
+    monkeypatch.setattr(guests.Guest, "hear", hear)
+    with pytest.raises(KeyboardInterrupt):
+        tried(f"{UP}; exec sleep 600", stock, tmp_path, monkeypatch, cpus=2, seconds=10)
+    assert [process.returncode for process in started] == [-9, -9]
 
 
 def test_kvm_that_does_not_work_is_left(stock, tmp_path, monkeypatch, capsys):
