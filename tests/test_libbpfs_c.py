@@ -166,6 +166,20 @@ def test_variables_are_read_and_set():
     assert program.variables["seen"] == 160  # what stands beside is left alone
 
 
+def test_a_file_s_own_variables_are_set_as_others_are():
+    own = "static volatile int own = 5;\nstatic volatile __u64 beside, seen = 1;\n"
+    body = own + (
+        'SEC("xdp") int it(struct xdp_md *ctx) { seen++; beside++; '
+        "return own ? XDP_PASS : XDP_DROP; }\n"
+    )
+    program = of(body)
+    assert program.run(PING).verdict == "XDP_PASS"
+    program.variables["own"] = 0
+    assert program.run(PING).verdict == "XDP_DROP"
+    program.variables["beside"] = 40
+    assert dict(program.variables) == {"own": 0, "beside": 40, "seen": 3}
+
+
 def test_a_constant_is_set_before_it_is_loaded_and_never_again():
     program = Program("it", HEAD + GLOBALS + TAIL, constants={"port": 443})
     assert program.run(PING).maps["seen"] == (0, 443)
