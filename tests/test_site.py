@@ -43,6 +43,7 @@ TEXTS = [
     "labsetup/container/README",
     "labsetup/vm/README",
     "labsetup/hub/README",
+    "labsetup/service/README",
 ]
 PAGES = ["index", *LESSONS, *TEXTS, "search"]
 WIDTHS = (700, 1280)  # pixels
