@@ -166,6 +166,13 @@ def test_variables_are_read_and_set():
     assert program.variables["seen"] == 160  # what stands beside is left alone
 
 
+def test_one_may_ask_whether_a_variable_is_there():
+    program = of(GLOBALS)
+    assert "port" in program.variables and "prot" not in program.variables
+    assert program.variables.get("prot", 7) == 7
+    assert "port" not in Program("xdp_pass").variables
+
+
 def test_a_file_s_own_variables_are_set_as_others_are():
     own = "static volatile int own = 5;\nstatic volatile __u64 beside, seen = 1;\n"
     body = own + (

@@ -66,8 +66,8 @@ def check(program: Program) -> None:
     if any("never written" in one for one in program.warnings):
         raise Wrong("your C", "keys of which each byte is written", "some are not", UNWRITTEN)
     right: dict[Flow, int] = {}
-    for what, packet in PINGS:
-        expect(program, what, packet, PASS, GOES_ON)
+    for what, ping in PINGS:
+        expect(program, what, ping, PASS, GOES_ON)
         right[SENDER, 1] = right.get((SENDER, 1), 0) + 1
         _compare(program, what, right, (SENDER, 1))
     for what, packet, flow in OTHERS:
@@ -116,15 +116,15 @@ def _compare(
 
 def _with_zeros(key: dict[str, Any]) -> dict[str, Any]:
     """The fields of a key, each 0."""
-    kinds = {bytes: lambda part: bytes(len(part)), list: lambda part: [0] * len(part)}
-    return {
-        name: _with_zeros(part) if isinstance(part, dict) else kinds.get(type(part), _zero)(part)
-        for name, part in key.items()
-    }
+    return {name: _zero(part) for name, part in key.items()}
 
 
-def _zero(part: Any) -> int:
-    return 0
+def _zero(part: Any) -> Any:
+    if isinstance(part, dict):
+        return _with_zeros(part)
+    if isinstance(part, list):
+        return [_zero(one) for one in part]
+    return bytes(len(part)) if isinstance(part, bytes) else 0
 
 
 def _packed(address: str) -> bytes:

@@ -40,6 +40,11 @@ from labsetup.programs.run import VERDICTS
 PING, DATAGRAM = IP() / ICMP(), IP() / UDP()
 OFF = "Nobody has turned it on: what is dropping before anybody sets it, and what is asked of it?"
 ON = "dropping was set from outside. Does the program ask it for each packet, and drop if it is on?"
+SEEN = (
+    "A variable of a function's goes with the packet, and one that nobody can change a compiler "
+    "leaves out. Where does yours stand, and who may see it?"
+)
+FIXED = "Who says that it can change, and who that it cannot, while the program runs?"
 STILL = "It was turned on, and nobody has turned it off, or does anything else set it?"
 OFF_AGAIN = (
     "It was turned off again. Is it asked for each packet anew, and does nothing else set it?"
@@ -55,12 +60,20 @@ NOT_ASKED = (
     "The constant was set at loading, and the program does what it did before. A compiler believes "
     "what it sees: which word tells it that a value may be another when the program runs?"
 )
+NO_CONSTANT = "What does the C have by that name, and who could set it before the program runs?"
 WIDE = "A protocol is any number from 0 to 255. Has it room, and in which byte order is one byte?"
 UNSET = "Nobody set the constant this time, so it is 1, ICMP."
 ONCE = (
     "Some packets had one fate and were counted for the other. How often does your program read "
     "dropping for one packet? Between two readings it may be turned."
 )
+TURNING = """
+int turns(struct xdp_md *ctx)
+{
+	dropping = !dropping;
+	return XDP_PASS;
+}
+"""
 OTHERS: list[tuple[str, Packet | bytes]] = [
     ("TCP", IP() / TCP()),
     ("UDP", DATAGRAM),
@@ -73,6 +86,10 @@ OTHERS: list[tuple[str, Packet | bytes]] = [
 
 def check(program: Program) -> None:
     expect(program, "a ping, while dropping is as it was loaded", PING, PASS, OFF)
+    for name in ("dropping", "dropped", "passed"):
+        if name not in program.variables:
+            has = ", ".join(program.variables) or "none"
+            raise Wrong("the loaded program", f"a variable {name}", f"its variables: {has}", SEEN)
     _counts(program, "a ping, while dropping is as it was loaded", 1, 0, BY_DEFAULT)
     turns: list[tuple[int | None, str, str]] = [
         (1, DROP, ON),
@@ -115,10 +132,11 @@ def _turned(program: Program, value: int) -> bool:
     """Set dropping, of whatever type; False where it has no room for that value."""
     try:
         program.variables["dropping"] = value
-    except LabError:
-        if value in (0, 1):
-            raise
-        return False
+    except LabError as error:
+        if value not in (0, 1):
+            return False
+        what = "a variable that can be set"
+        raise Wrong(f"dropping set to {value}", what, str(error), FIXED) from None
     return True
 
 
@@ -135,7 +153,12 @@ def _loaded_for(
     think: str,
 ) -> None:
     """Load the program for another protocol."""
-    loaded = Program(program, constants={"protocol": protocol})
+    constants = {"protocol": protocol}
+    try:
+        loaded = Program(program, constants=constants)
+    except LabError as error:
+        sent = f"the program, loaded with constants={constants}"
+        raise Wrong(sent, f"protocol is {protocol}", str(error), NO_CONSTANT) from None
     how = f"loaded with constants={{'protocol': {protocol}}}, while dropping is 1"
     _turned(loaded, 1)
     expect(loaded, f"{its[0]}, {how}", its[1], DROP, think)
@@ -144,18 +167,17 @@ def _loaded_for(
 
 
 def _turned_at_work(program: Program) -> None:
-    """Turn the switch while one CPU has packets: each is counted as what became of it."""
-    counting = running_again(program)
-    runs = threading.Thread(target=counting.run, args=(PING, ROUND, cpus()[:1]))
-    runs.start()
-    turns = 0
-    while runs.is_alive():
-        turns += 1
-        counting.variables["dropping"] = turns % 2
-    runs.join()
-    for name, verdict in (("dropped", DROP), ("passed", PASS)):
-        became = counting["lab_verdicts"][VERDICTS.index(verdict)].sum
-        if (counted := counting.variables[name]) != became:
-            sent = f"a ping {ROUND:,} times, and dropping turned on and off while they run"
-            happened = f"{name} {counted:,}, {abs(counted - became):,} off"
-            raise Wrong(sent, f"{name} {became:,}, as many as had {verdict}", happened, ONCE)
+    """Turn the switch on one CPU while another has packets: each counts as what became of it."""
+    counting = running_again(program, TURNING)
+    first, last = cpus()[0], cpus()[-1]
+    for _ in range(4):
+        turns = threading.Thread(target=counting.functions["turns"].run, args=(PING, ROUND, [last]))
+        turns.start()
+        counting.run(PING, repeat=ROUND, cpus=[first])
+        turns.join()
+        for name, verdict in (("dropped", DROP), ("passed", PASS)):
+            became = counting["lab_verdicts"][VERDICTS.index(verdict)].sum
+            if (counted := counting.variables[name]) != became:
+                sent = f"a ping {ROUND:,} times, and dropping turned by another CPU meanwhile"
+                happened = f"{name} {counted:,}, {abs(counted - became):,} off"
+                raise Wrong(sent, f"{name} {became:,}, as many as had {verdict}", happened, ONCE)
