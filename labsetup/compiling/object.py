@@ -165,11 +165,8 @@ class ObjectMap:
     @property
     def pinned(self) -> Layout | None:
         """What lies where the C pins it; None where nothing does."""
-        if not hasattr(self._lib, name := "bpf_map__pin_path"):  # before libbpf 0.8
-            name = "bpf_map__get_pin_path"
-        of = getattr(self._lib, name)
-        of.restype = ctypes.c_char_p
-        path = of(self._pointer)
+        self._lib.bpf_map__pin_path.restype = ctypes.c_char_p
+        path = self._lib.bpf_map__pin_path(self._pointer)
         fd = self._lib.bpf_obj_get(path) if path else -1
         if fd < 0:
             return None

@@ -106,11 +106,15 @@ def _shown(counts: Counts, keys: list[int]) -> str:
 def _thought(right: Counts, found: Counts, key: int) -> str:
     if not found:
         return NEITHER
-    if sum(one["packets"] for one in found.values()) > sum(
-        one["packets"] for one in right.values()
-    ):
+    if _packets(found) > _packets(right):
         return TOO_MANY
-    if key in found and key in right:
-        same = found[key]["packets"] == right[key]["packets"]
-        return MORE_BYTES if same else SENT_AWAY
+    both = found.keys() & right.keys()
+    if any(found[one]["packets"] < right[one]["packets"] for one in both):
+        return SENT_AWAY
+    if key in both:
+        return MORE_BYTES
     return ANOTHER if found.keys() - right.keys() else NO_SUCH_KEY
+
+
+def _packets(counts: Counts) -> int:
+    return sum(one["packets"] for one in counts.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Sized
 from typing import Any
 
 from scapy.packet import Packet
@@ -91,7 +92,7 @@ def _compare(
         if not (isinstance(key, dict) and key.keys() >= {"source", "protocol"}):
             form = f"fields {', '.join(key)}" if isinstance(key, dict) else f"no struct: {key!r}"
             raise Wrong("your map", "keys with source and protocol", form, FIELDS)
-    expected, happened = f"{len(right)} entries: {_shown(right)}", f"{len(entries)} entries"
+    expected, happened = f"{_entries(right)}: {_shown(right)}", _entries(entries)
     if len(entries) == 1 == len(right):
         expected, happened = _shown(right), ""
     found: dict[Flow, int] = {}
@@ -142,6 +143,11 @@ def _address(number: int) -> str:
 
 def _number(value: Any) -> int:
     return int(getattr(value, "sum", value))
+
+
+def _entries(all_of_them: Sized) -> str:
+    number = len(all_of_them)
+    return f"{number} {'entry' if number == 1 else 'entries'}"
 
 
 def _shown(flows: dict[Flow, int]) -> str:
