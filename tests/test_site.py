@@ -37,6 +37,7 @@ LESSONS = [f"notebooks/{path.stem}" for path in NOTEBOOKS]
 TEXTS = [
     "notebooks/glossary",
     "notebooks/words-elsewhere",
+    "notebooks/where-it-stands",
     "notebooks/for-the-teacher",
     "on-your-machine",
     "CONTRIBUTING",
@@ -293,8 +294,8 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copytree(REPO / "labsetup" / part, repository / "labsetup" / part)
     for name in ("README.md", "CONTRIBUTING.md", "LICENSE"):
         shutil.copy(REPO / name, repository)
-    for name in ("glossary.md", "words-elsewhere.md", "for-the-teacher.md"):
-        shutil.copy(REPO / "notebooks" / name, folder)
+    for name in ("glossary", "words-elsewhere", "where-it-stands", "for-the-teacher"):
+        shutil.copy(REPO / "notebooks" / f"{name}.md", folder)
     for path in NOTEBOOKS:
         notebook = json.loads(path.read_text())
         (folder / path.name).write_text(json.dumps(notebook | {"cells": notebook["cells"][:1]}))
