@@ -31,7 +31,7 @@ int by_flow(struct xdp_md *ctx)
 	if ((void *)(ip + 1) > data_end || eth->h_proto != bpf_htons(ETH_P_IP))
 		return XDP_PASS;
 
-	union work work = { .ip = *ip };
+	union work work = {.ip = *ip};
 	__u32 source = work.ip.saddr;
 	__u8 protocol = work.ip.protocol;
 
