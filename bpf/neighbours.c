@@ -34,7 +34,8 @@ int neighbours(struct xdp_md *ctx)
 	flow_of(&pkt, &flow);
 	bool begun = flow.protocol == IPPROTO_TCP && flow.source_port && !is_syn(&pkt);
 	if (begun && claim_to(ctx, &pkt, &flow) == NONE) {
-		struct server all = {.mac = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+		struct server all = {};
+		__builtin_memset(all.mac, 0xff, ETH_ALEN);
 		/* The router has hashed an error itself, and not what it quotes: anybody's. */
 		server = is_error(&pkt) ? &all : servers.lookup(&before);
 		if (hand_on(&pkt, config, server, 1) == XDP_TX)
