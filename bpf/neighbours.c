@@ -27,7 +27,8 @@ int neighbours(struct xdp_md *ctx)
 	struct made_up *names = (void *)pkt.eth->h_dest;
 	u32 now = ntohs(names->now), before = ntohs(names->before);
 	struct server *server = servers.lookup(&now);
-	if (names->mark != htons(0x0a00) || !is_there(server) || !same_mac(server->mac, config->mac))
+	bool here = is_there(server) && same_mac(server->mac, config->mac);
+	if (names->mark != htons(0x0a00) || !here)
 		return XDP_PASS; /* a server has handed it on, or it is for another one */
 
 	struct five_tuple flow;

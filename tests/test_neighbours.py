@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from labsetup import (
     Connections,
     LabError,
     Neighbours,
+    Program,
     collateral,
     ecmp,
     no_balancer,
@@ -217,6 +220,12 @@ def test_no_connection_costs_a_byte(neighbours):
     before = state()
     connections = Connections(neighbours.net, 500).check()
     assert (connections.broken, state() == before) == (0, True)
+    # What remembers connections, for comparison: a key and a value each, and what the kernel adds.
+    remembered = Program("lb_memory")["flows"]
+    told = Path(f"/proc/self/fdinfo/{remembered.fd}").read_text()
+    taken = int(re.findall(r"^memlock:\s+(\d+)", told, re.MULTILINE)[0]) / 16_384
+    print(f"\nlb_memory: {taken:.0f} bytes a connection")
+    assert 44 < taken < 128
 
 
 def test_it_leaves_nothing_at_the_router_and_the_servers(net):
