@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,38 @@ def test_strangers_c_reads_nothing(tmp_path):
     made = export("f", source, Path(tmp_path))
     assert not made.ok
     assert "'/etc/passwd' file not found" in made.said
+
+
+def test_variables_are_told_and_the_commands_that_set_them_work(tmp_path):
+    source = """#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+const volatile __u32 longest = 1000;
+int limit = 5, other = 7;
+__u64 seen;
+SEC("xdp")
+int kept(struct xdp_md *ctx)
+{
+	seen += ctx->data_end - ctx->data > longest;
+	return limit > 4 && other ? XDP_PASS : XDP_DROP;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+    made = export("kept", source, tmp_path / "kept")
+    text = (tmp_path / "kept" / "README.md").read_text()
+    assert "| `limit` | `kept.data` |" in text and "| `seen` | `kept.bss` |" in text
+    assert "`longest`: fixed as soon as the program is loaded" in text
+    subprocess.run(["make", "-sC", made.folder], check=True)
+    pin = "/sys/fs/bpf/kept-here"
+    subprocess.run(["bpftool", "prog", "load", made.folder / "kept.bpf.o", pin], check=True)
+    try:
+        (update,) = (
+            line.removeprefix("sudo ")
+            for line in text.splitlines()
+            if "map update name kept.data" in line
+        )
+        subprocess.run(update.replace(" 05 00 00 00", " 09 00 00 00", 1).split(), check=True)
+        dump = ["bpftool", "map", "dump", "name", "kept.data"]
+        shown = subprocess.run(dump, capture_output=True, text=True, check=True).stdout
+        assert '"limit": 9' in shown and '"other": 7' in shown
+    finally:
+        Path(pin).unlink()

@@ -147,7 +147,7 @@ def test_a_file_s_own_variables_are_set_as_others_are():
 def test_a_constant_is_set_before_it_is_loaded_and_never_again():
     program = Program("it", HEAD + GLOBALS + TAIL, constants={"port": 443})
     assert program.run(PING).maps["seen"] == (0, 443)
-    with pytest.raises(LabError, match=r"const volatile: .*constants=\{'port': 1\}"):
+    with pytest.raises(LabError, match=r"const volatile: .*Program\(it, constants=\{'port': 1\}"):
         program.variables["port"] = 1
     with pytest.raises(LabError, match="no constant 'prot': it has port"):
         Program("it", HEAD + GLOBALS + TAIL, constants={"prot": 1})

@@ -148,3 +148,15 @@ def test_each_mistake_of_elsewhere_has_its_words():
 def test_a_mistake_of_elsewhere_is_told(name):
     with pytest.raises(LabError, match=REFUSED_ELSEWHERE[name]):
         Program(ELSEWHERE / f"{name}.c")
+
+
+def test_what_only_newer_kernels_take_is_told():
+    unasked = COUNTS.replace("if (!rec)\n\t\treturn XDP_ABORTED;\n\t", "")
+    assert unasked != COUNTS
+    try:
+        warned = of(unasked, "counted").warnings
+    except VerifierError as error:  # before Linux 6.14
+        assert "may return NULL" in str(error)
+        return
+    assert any("rec may be NULL, and nothing asks" in one for one in warned), warned
+    assert of(COUNTS, "counted").warnings == []

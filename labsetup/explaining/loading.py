@@ -33,6 +33,10 @@ PAGE = 4096
 
 SENTENCES = (
     (
+        r"symbol '(\w+)' is already defined",
+        'a section and a function are both called {}: an XDP program stands in SEC("xdp")',
+    ),
+    (
         r"legacy map definitions in '?maps'? section",
         'struct bpf_map_def with SEC("maps") is gone since libbpf 1.0; write struct {{ '
         "__uint(type, BPF_MAP_TYPE_…); __uint(max_entries, …); __type(key, …); "

@@ -43,6 +43,36 @@ def warnings(listing: Listing, maps: Mapping[str, tuple[int, str]]) -> Iterator[
             yield Remark("warning", Place(line, listing.text(line)), words)
 
 
+LOOKUP = re.compile(
+    r"\b(\w+)\s*=\s*(?:\([^()]*\)\s*)?(?:bpf_map_lookup_elem|\w+\s*\.\s*lookup)\s*\("
+)
+
+
+def unasked(listing: Listing) -> Iterator[Remark]:
+    """One for each pointer that a lookup gave, and that is followed without being asked for NULL.
+
+    From Linux 6.14 on the verifier knows that an array has a constant key's element, and takes it.
+    """
+    code = listing.code
+    for name in dict.fromkeys(found[1] for found in LOOKUP.finditer(code)):
+        asked = (
+            rf"!\s*{name}\b|\b(?:if|while)\s*\(\s*{name}\b|\b{name}\s*(?:\?|&&|\|\||[!=]=)"
+            rf"|(?:&&|\|\||[!=]=)\s*{name}\b|\w\s*\((?:[^();]*,)?\s*{name}\s*[,)]"
+        )
+        used = re.search(
+            rf"(?<![\w*])\*\s*{name}\b(?!\s*=\s*bpf_|\s*=\s*\w+\s*\.\s*lookup)"
+            rf"\s*(?:[-+|&^]?=|\+\+|;)|\b{name}\s*->",
+            code,
+        )
+        if used and not re.search(asked, code):
+            line = code.count("\n", 0, used.start()) + 1
+            words = (
+                f"{name} may be NULL, and nothing asks: this kernel knows better, as the key is a "
+                f"constant and the map an array; older ones refuse the program: put if ({name})"
+            )
+            yield Remark("warning", Place(line, listing.text(line)), words)
+
+
 def _words(kind: int, leaf: str, name: str, function: str, key: str) -> str:
     """What to say of it; empty where it does what it says."""
     if function.endswith("increment") and kind in NOT_MADE:

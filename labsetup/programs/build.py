@@ -101,6 +101,7 @@ def build(
     maps = {plan.name: (plan.kind, plan.leaf.strip('"')) for plan in verified.built.maps}
     more = [
         *methods.warnings(listing, maps),
+        *methods.unasked(listing),
         *handed.warnings(listing, verified.unwritten, [*maps]),
     ]
     return verified.built, loaded, [*warned, *map(str, more)]
@@ -192,7 +193,7 @@ def _refused_by_clang(where: str, listing: Listing, compiled: Compiled) -> Build
         return BuildError(f"{where} cannot be loaded; {why}", log)
     if compiled.undefined:
         return BuildError(f"{where} {loading.nowhere(compiled.undefined[0], listing)}", log)
-    if why := loading.why(compiled.trouble, ()):
+    if why := loading.why(compiled.trouble + log, ()):
         return BuildError(f"{where} cannot be loaded: {why}", log)
     reason = (compiled.trouble or log).strip().splitlines()
     compiler = "BCC" if listing.language == "BCC" else "clang"

@@ -106,7 +106,8 @@ class Program:
             Map(plan, fd, loaded, structs, record_of(self.source, plan.name) if structs else "")
             for plan, fd in zip(built.maps, loaded.maps, strict=True)
         ]
-        self.variables = Variables(self.name, built, maps)
+        again = repr(str(self.path)) if self.path else self.name  # of a cell: the variable
+        self.variables = Variables(self.name, built, maps, again)
         own = {one.name: one for n, one in enumerate(maps) if n not in self.variables.places}
         is_capture = self.captures or self.name == "capture"
         self.hidden_maps = {n: one for n, one in own.items() if is_capture and n in CAPTURES}

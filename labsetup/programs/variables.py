@@ -26,15 +26,16 @@ class Variables(MutableMapping[str, Any]):
         places: of those maps among the program's.
     """
 
-    def __init__(self, name: str, built: Built, maps: Sequence[Map]) -> None:
+    def __init__(self, name: str, built: Built, maps: Sequence[Map], again: str) -> None:
         """Look at a program's.
 
         Args:
             name: of the program.
+            again: what Program() is given to load it once more, as one types it.
             built: what it was made from.
             maps: all of its maps.
         """
-        self._program, self._maps = name, maps
+        self._program, self._maps, self._again = name, maps, again
         is_object = isinstance(built, BuiltObject)
         self.places = built.hidden if isinstance(built, BuiltObject) else frozenset[int]()
         self._all = dict(built.variables) if isinstance(built, BuiltObject) else {}
@@ -64,7 +65,7 @@ class Variables(MutableMapping[str, Any]):
         if one.constant:
             raise LabError(
                 f"{name} is const volatile: it is fixed once the program is loaded; load it again: "
-                f"Program({self._program!r}, constants={{{name!r}: {value!r}}})"
+                f"Program({self._again}, constants={{{name!r}: {value!r}}})"
             )
         raw = raw_of(described(one.kind), value, f"the variable {name}")
         if one.map not in self._memory:

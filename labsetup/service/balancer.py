@@ -133,6 +133,8 @@ def sentence(error: Exception) -> str:
     """What happened, and what to do."""
     if isinstance(error, PermissionError):
         return f"{error}; CAP_BPF, CAP_NET_ADMIN and the folder of the pins are needed"
+    if isinstance(error, FileNotFoundError) and str(error.filename).startswith("/sys/fs/bpf"):
+        return f"{error}; mount -t bpf bpf /sys/fs/bpf, and make the folder of the pins there"
     return str(error)
 
 
@@ -146,6 +148,8 @@ def tell_systemd(word: str) -> None:
 
 def main(verb: str = "", file: str = FILE, *_: str) -> int:
     """Do what the command line says; the exit status."""
+    if file.startswith("-"):  # as in run --help
+        verb = ""
     try:
         if verb == "run":
             asyncio.run(run(file))
