@@ -17,12 +17,17 @@ import numpy as np
 import pytest
 
 from labsetup import (
+    ICMP,
+    IP,
+    TCP,
+    VIP,
     Bgp,
     Connections,
     LabError,
     Neighbours,
     Program,
     collateral,
+    counted_at,
     ecmp,
     no_balancer,
     random_flows,
@@ -191,6 +196,21 @@ def test_one_that_was_interrupted_asks_again(neighbours, monkeypatch):
     assert connections.check().broken == 0
     neighbours.use(*WITHOUT_S3)
     assert (sum(row.now == "s3" for row in neighbours.rows), neighbours.number) == (0, number + 1)
+    assert connections.check().broken == 0
+
+
+@pytest.mark.parametrize("servers", [ALL, WITHOUT_S3], ids=["steady", "drained"])
+def test_an_error_from_afar_finds_its_connection(neighbours, servers):
+    """The router hashes it by its own addresses, so it comes to some server; that one asks all."""
+    net = neighbours.net
+    connections = Connections(net, 40)
+    neighbours.use(*servers)
+    for number, server in enumerate(ALL * 2):
+        port = int(connections.flows["ports"][connections.at == server][0, 0])
+        about = IP(src=VIP, dst="192.0.2.1") / TCP(sport=80, dport=port)
+        error = IP(src=f"192.0.2.{9 + number}", dst=VIP) / ICMP(type=3, code=4) / about
+        # Who has the connection finds fault with the number in the quote: nobody else looks at it.
+        assert counted_at(net, "TcpExtOutOfWindowIcmps", error) == [server]
     assert connections.check().broken == 0
 
 
