@@ -26,13 +26,14 @@ from labsetup import (
     LabError,
     Neighbours,
     Program,
+    Site,
     collateral,
     counted_at,
     ecmp,
     no_balancer,
     random_flows,
 )
-from labsetup.lessons.lesson_08_without_a_load_balancer.scene import Site
+from labsetup.lessons.lesson_08_without_a_load_balancer import scene
 from labsetup.network.network import Network
 from labsetup.routing import router_table
 from labsetup.routing.ecmp import set_cable
@@ -328,6 +329,19 @@ def test_the_ways_of_a_site_and_why_one_is_missing(net, monkeypatch, capsys):
         Site(net, "neighbours")
     with pytest.raises(LabError, match="no way 'neighbors'; there are: ECMP alone, resilient"):
         Site(net, "neighbors")
+
+
+def test_a_kernel_without_resilient_groups_is_said(net, monkeypatch, capsys):
+    plain = ecmp
+
+    def older(net, *servers, resilient=False):
+        if resilient:
+            raise LabError("the router refuses «ip nexthop replace …»: Operation not supported")
+        return plain(net, *servers)
+
+    monkeypatch.setattr(scene, "ecmp", older)
+    assert Site.ways(net) == ["ECMP alone", "to_owner", "second_chance", "neighbours"]
+    assert "without resilient: the router refuses" in capsys.readouterr().out
 
 
 def test_a_site_with_neighbours(net):
