@@ -45,6 +45,7 @@ GOOD: dict[str, dict[str, str]] = {
     "NftDnat": {"net": "many()"},
     "NftIngress": {"net": "many()", "rows": "64"},
     "NftMasquerade": {"net": "many()"},
+    "Neighbours": {"net": "routed()"},
     "Peers": {"net": "many()", "program": "'to_owner'", "key": "(1, 2)"},
     "Program": {"name": "'xdp_pass'", "source": "None", "constants": "None"},
     "Scoreboard": {"ways": "['a', 'b']", "events": "['c']", "of": "5"},
@@ -116,6 +117,7 @@ METHODS = {
     "Balancer(many(), loaded('lb_table')).use": {"servers": "'s1'"},
     "Balancer(many(), loaded('lb_table')).share": {"server": "'s1'"},
     "Peers(many()).use": {"servers": "'s1'", "gone": "['s2']"},
+    "Neighbours(routed()).use": {"servers": "'s1'", "gone": "['s2']"},
 }
 # They have sentences of their own, and Python's about a wrong number of arguments.
 PYTHONS = {name for name in METHODS if "__setitem__" in name or name.startswith("Balancer")}

@@ -94,6 +94,30 @@ def test_a_row_keeps_its_second_chance_while_other_rows_change(peers):
     connections.close()
 
 
+@with_second_chance
+def test_a_server_that_is_behind_for_long(peers):
+    """One change behind breaks nothing.  Two: what the tables have no common owner for."""
+    for missed, most in ((1, 0), (2, 60)):
+        change(peers, *ALL)
+        connections = Connections(net_of(peers), 300)
+        for servers in (WITHOUT_S2, ("s1", "s3"))[:missed]:
+            for name in ("s2", "s3", "s4"):
+                peers[name].use(*servers)
+            assert peers.behind == ["s1"]
+        during = Connections(net_of(peers), 200, afresh=False)
+        for _ in range(3):
+            connections.check()
+            during.check()
+        broken = [connections.broken + during.broken]
+        peers.use(*servers)
+        assert peers.behind == []
+        broken.append(connections.check().broken + during.check().broken)
+        print(f"\ns1 is {missed} behind: {broken[0]} of 500 broken; then it is told: {broken[1]}")
+        assert 0 <= broken[0] <= broken[1] <= most
+        connections.close()
+        during.close()
+
+
 @with_mercy
 def test_new_connections_never_fail_while_the_servers_change(peers):
     """1,000 that begin while one change after another reaches one server after another."""

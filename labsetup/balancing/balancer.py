@@ -32,6 +32,7 @@ class Balancer:
         program: one of bpf/lb_*.c.
         weights: what `use` was told, by name: a server's share is its weight's.
         gone: servers that not even remembered flows are sent to, from the next `use` on.
+        number: of its table: how many it has had, so that of two servers' one knows the newer.
         watched: whether health checks say who is ill; while they do, `use` does not overrule them.
     """
 
@@ -57,6 +58,7 @@ class Balancer:
             raise LabError(f"a key is two numbers, such as (2024, 204), not {key!r}")
         self.program = Program(program) if isinstance(program, str) else program
         self.gone: set[str] = set()
+        self.number = 0
         self.watched, self._ill = False, set[str]()
         self.net = net
         self.weights: dict[str, float] = {}
@@ -177,6 +179,7 @@ class Balancer:
             self.program["tables"][unused] = {"rows": now}
         self._rows = now
         self.program["active"][0] = unused
+        self.number += 1
         wait_for_programs()
         for name in self._places.keys() & gone:
             servers[self._places[name]] = self._server(name) | {"mac": bytes(6)}

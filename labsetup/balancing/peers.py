@@ -56,11 +56,25 @@ class Peers(dict[str, Balancer]):
         for one in self.values():
             one.gone = set(gone)
             one.use(*servers, **weights)
+        self._in_step()
 
     def leave_out(self, ill: Collection[str]) -> None:
         """Tell every server who is ill, as `Balancer.leave_out` does."""
         for one in self.values():
             one.leave_out(ill)
+        self._in_step()
+
+    @property
+    def behind(self) -> list[str]:
+        """The servers whose table is older than another one's: told last, or not at all."""
+        newest = max(one.number for one in self.values())
+        return [name for name, one in self.items() if one.number < newest]
+
+    def _in_step(self) -> None:
+        """All have been told the same, whatever each of them had missed."""
+        newest = max(one.number for one in self.values())
+        for one in self.values():
+            one.number = newest
 
     def detach(self) -> None:
         """Take the program off every server."""
