@@ -52,6 +52,7 @@ GOOD: dict[str, dict[str, str]] = {
     "Site": {"net": "routed()", "way": "'to_owner'", "key": "(1, 2)"},
     "Xdp": {"net": "many()", "program": "'lb_table'"},
     "XdpMemory": {"net": "many()"},
+    "XdpNat": {"net": "many()"},
     "account": {"net": "two()"},
     "balanced": {"servers": "2", "ipv6": "False"},
     "bgp_or_by_hand": {"net": "routed()"},
@@ -65,6 +66,7 @@ GOOD: dict[str, dict[str, str]] = {
     "counted_at": {"net": "routed()", "counter": "'IpInReceives'", "packets": "IP()/ICMP()"},
     "cpus": {},
     "datagrams": {"net": "many()", "at": "'0.0.0.0'", "pktinfo": "False", "questions": "2"},
+    "detours": {"net": "routed()", "peers": "Peers(routed())", "rounds": "1", "number": "4"},
     "ecmp": {"net": "routed()", "servers": "['s1']", "resilient": "False", "policy": "3"}
     | {"idle": "120"},
     "exhibit": {"room": "1"},
@@ -73,6 +75,7 @@ GOOD: dict[str, dict[str, str]] = {
     "hint": {"number": "'2.1'"},
     "journey": {"net": "two()", "interface": "two().client.eth0", "packet": "IP()/ICMP()"},
     "jump": {"hashes": "hashes()", "servers": "['a', 'b']"},
+    "latency": {"net": "many()", "rounds": "1", "number": "4", "ways": "[Direct]"},
     "maglev": {"hashes": "hashes()", "servers": "['a', 'b']", "rows": "251"},
     "mixed": {"x": "hashes()"},
     "modulo": {"hashes": "hashes()", "servers": "['a', 'b']"},
@@ -86,6 +89,8 @@ GOOD: dict[str, dict[str, str]] = {
     "random_flows": {"number": "5", "seed": "1", "ipv6": "False", "clients": "'192.0.2.0/24'"},
     "record": {"program": "loaded('xdp_pass', True)"},
     "rendezvous": {"hashes": "hashes()", "servers": "['a', 'b']", "weights": "[1, 2]"},
+    "replies": {"net": "many()", "sizes": "[9]", "rounds": "1", "number": "4", "mbits": "0"}
+    | {"ways": "[Direct]"},
     "requests": {"net": "many()", "number": "4", "seconds": "1"},
     "ring": {"hashes": "hashes()", "servers": "['a', 'b']", "points": "10"},
     "seed_of": {"server": "'s1'"},
