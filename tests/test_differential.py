@@ -109,7 +109,8 @@ def test_a_balancer_remembers_what_its_model_remembers(loaded, balancer_frames):
 
 
 def test_nat_does_what_its_model_does_on_both_ways(loaded):
-    fd, seen = loaded["lb_nat"].fd, Counter()
+    fd = loaded["lb_nat"].fd
+    seen: Counter[str] = Counter()
     for seed, part in parts(nat.corpus()):
         for packet in part:
             opinion = nat.lb_nat(packet)

@@ -78,7 +78,7 @@ class Latency(dict[str, list[NDArray[np.float64]]]):
                 base = len(self) - 1 - place
                 heights = np.histogram(np.concatenate(rounds), edges)[0]
                 heights = base + 0.8 * heights / heights.max()
-                axes.fill_between(middles, heights, base, step="mid", color=SERIES[0], alpha=0.35)
+                axes.fill_between(middles, heights, base, step="mid", color=SERIES[0], alpha=0.6)
                 for mark, percentile in zip(MARKS, PERCENTILES, strict=False):
                     at = self.percentile(name, percentile)
                     axes.plot(at, base, mark, color=SERIES[1], clip_on=False, zorder=3)

@@ -84,8 +84,9 @@ def corpus() -> list[bytes]:
     ports += [{"sport": 40000, "dport": 81}, {"sport": 81, "dport": 40000}, {"sport": 80}]
     packets: list[Packet] = []
     for ends, port in product(there, ports):
-        header, ports_of = IP(**ends), {"dport": 443} | port
-        loads = [TCP(**ports_of, flags=flags) for flags in ("S", "SA", "A", "FA", "R")]
+        header = IP(**ends)
+        ports_of: dict[str, Any] = {"dport": 443} | port
+        loads: list[Packet] = [TCP(**ports_of, flags=flags) for flags in ("S", "SA", "A", "FA", "R")]
         loads += [TCP(**ports_of) / Raw(b"data" * 9), UDP(**ports_of) / Raw(b"quic" * 9)]
         loads += [UDP(**ports_of, chksum=0) / Raw(b"none"), Raw(b"\0\x50\0\x50" * 9)]
         loads += [TCP(**ports_of, options=[("MSS", 1460), ("WScale", 7)])]
@@ -117,7 +118,7 @@ def corpus() -> list[bytes]:
 
 def _turning(frames: list[bytes]) -> list[bytes]:
     """Checksums at which a carry appears or a zero turns over, right or not."""
-    found = []
+    found: list[bytes] = []
     for whole in frames:
         if lb_nat(whole)[0] != TX or len(found) > 2000:
             continue
