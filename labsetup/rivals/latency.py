@@ -104,7 +104,7 @@ class Latency(dict[str, list[NDArray[np.float64]]]):
         return plot(draw, words, height=MARGIN + ROW * len(self))
 
     def __repr__(self) -> str:
-        heads = "".join(f"{f'{_ordinal(p)} percentile':>25}" for p in PERCENTILES)
+        heads = "".join(f"{f'{_ordinal(p)} percentile':>27}" for p in PERCENTILES)
         lines = [f"{self.what:14}{heads}"]
         for name in self:
             cells = []
@@ -112,7 +112,7 @@ class Latency(dict[str, list[NDArray[np.float64]]]):
                 rounds = self.rounds(name, percentile)
                 middle, least, most = (f(rounds) for f in (statistics.median, min, max))
                 cells.append(f"{middle:.0f} µs ({least:.0f} to {most:.0f})")
-            lines.append(f"{name:14}" + "".join(f"{cell:>25}" for cell in cells))
+            lines.append(f"{name:14}" + "".join(f"{cell:>27}" for cell in cells))
         lines += [f"{name:14}  {why}" for name, why in self.missing.items()]
         number = len(next(iter(self.values()), []))
         lines.append(f"the median of {number} rounds, and the least and the most of them")
