@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A flow to port 80 of the VIP goes to the owner of its row, as with lb_table.c, but at
- * that server's own address; its answers come back by here and get the VIP as their source
- * (NAT).  Nothing is remembered: what comes from a server's port 80 is such an answer.
- * ICMP errors, fragments and IPv6 go on to the stack.
+ * A flow to port 80 of the VIP goes to the owner of its row, but at that server's own
+ * address; what comes from a server's port 80 gets the VIP as its source again (NAT), and
+ * nothing is remembered.  ICMP errors, fragments and IPv6 go on to the stack.
  */
 #include "balance.h"
 #include "checksum.h"

@@ -86,7 +86,8 @@ def corpus() -> list[bytes]:
     for ends, port in product(there, ports):
         header = IP(**ends)
         ports_of: dict[str, Any] = {"dport": 443} | port
-        loads: list[Packet] = [TCP(**ports_of, flags=flags) for flags in ("S", "SA", "A", "FA", "R")]
+        some_flags = "S", "SA", "A", "FA", "R"
+        loads: list[Packet] = [TCP(**ports_of, flags=flags) for flags in some_flags]
         loads += [TCP(**ports_of) / Raw(b"data" * 9), UDP(**ports_of) / Raw(b"quic" * 9)]
         loads += [UDP(**ports_of, chksum=0) / Raw(b"none"), Raw(b"\0\x50\0\x50" * 9)]
         loads += [TCP(**ports_of, options=[("MSS", 1460), ("WScale", 7)])]
