@@ -94,8 +94,8 @@ def replies(
 
     Lb's link is made narrow, and no other: what the switch sends there goes through a token bucket.
     (The link's other direction carries the same frames.  XDP sends past every qdisc, so there a
-    bucket would hold up only the other ways.)  CPU time is that of client and servers, on whose
-    behalf the kernel carries their packets through lb, but for what it leaves to its own threads.
+    bucket would hold up only the other ways.)  CPU time, before that, is of client and servers, on
+    whose behalf the kernel carries packets through lb, but for what it leaves to its own threads.
 
     Args:
         net: what balanced() gives, with nothing attached to lb.
@@ -117,21 +117,23 @@ def replies(
     made = [way(net) for way in ways]
     found = Replies(made, sizes)
     usable = [way for way in made if not way.missing]
-    port, steps = net.lb.eth0.peer, rounds * len(usable)
-    with serving(net), narrow(port, mbits) as note, progress_bar(steps, "fetching") as shown:
-        found.note = note
+    with serving(net), progress_bar(rounds * len(usable), "fetching") as shown:
         for turn in range(rounds):
             for place, way in enumerate(usable):
                 with way:
                     for size in sizes:
-                        limit = mbits * 1e6 if note else 0.0
-                        _fetch(net, port, number, found[way.name, size], limit)
+                        found.note = _fetch(net, number, mbits, found[way.name, size])
                 shown(turn * len(usable) + place + 1)
     return found
 
 
-def _fetch(net: Network, port: Interface, number: int, into: Replied, limit: float) -> None:
-    """One round's replies by the way in force; by a link of *limit* bits a second, if any."""
+def _fetch(net: Network, number: int, mbits: int, into: Replied) -> str:
+    """One round's replies by the way in force: what they cost, and then how fast they are.
+
+    Behind a token bucket frames wait, and a timer of the kernel's sends them on, on no process's
+    behalf: so what they cost is counted first, without it.
+    """
+    port = net.lb.eth0.peer
     exchanges_of(net, 3, into.size)  # neighbours are known, and routes
     before = _sent_by_lb(port)
     took = exchanges_of(net, number, into.size, seconds=60)
@@ -139,9 +141,16 @@ def _fetch(net: Network, port: Interface, number: int, into: Replied, limit: flo
     into.frames.append(frames / number)
     into.bytes.append(size / number)
     into.costs.append(took.cpu / number * 1e6)
+    goodput = took.goodput
+    with narrow(port, mbits) as note:
+        if mbits and not note:
+            took = exchanges_of(net, number, into.size, seconds=60)
+            goodput = took.goodput
+        elif mbits and size:
+            goodput = min(goodput, mbits * 1e6 * took.received / size)
+    into.goodputs.append(goodput)
     into.failed += took.failed
-    reckoned = limit * took.received / size if limit and size else took.goodput
-    into.goodputs.append(min(took.goodput, reckoned))
+    return note
 
 
 def _sent_by_lb(port: Interface) -> tuple[int, int]:
