@@ -253,6 +253,6 @@ def test_odd_arguments_end_in_a_sentence(
 @pytest.mark.parametrize("name", [name for name in GOOD if GOOD[name]])
 def test_the_right_arguments_are_right(name: str, space: dict[str, Any]) -> None:
     """What is tried with one odd argument is right but for that."""
-    if name in ("check", "exhibit", "next_hops", "Bgp", "watch", "explore"):
+    if name in ("check", "exhibit", "next_hops", "detours", "Bgp", "watch", "explore"):
         pytest.skip("tried by tests of its own")
     assert outcome(call_of(name, GOOD[name]), space) == ""
