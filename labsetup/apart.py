@@ -65,16 +65,18 @@ class Parent:
         socket.send_fds(self._end, [LENGTHS.pack(printed, len(data))], list(files))
         self._end.sendall(data)
 
-    def become(self, command: list[str], output: int) -> None:
+    def become(self, command: list[str], source: int, output: int) -> None:
         """Run a program in the child's place; whoever listens hears that it has ended.
 
         Args:
             command: the program and its arguments.
+            source: the file that it reads from.
             output: the file that it writes to.
 
         Raises:
             OSError: if there is no such program.
         """
+        os.dup2(source, 0)
         os.dup2(output, 1)
         os.set_inheritable(self._end.fileno(), True)
         os.execvp(command[0], command)

@@ -176,7 +176,7 @@ def test_every_map_says_what_it_is(kinds):
         if kind.use:
             assert kind.words in said
             assert kind.use in said
-    assert repr(kinds["ring"]).startswith("ring\n  (a ring buffer of 32,768 bytes; what a program")
+    assert repr(kinds["ring"]).startswith("ring\n  (a ring buffer of 32,768 bytes; read() takes")
     assert repr(kinds["jumps"]).startswith(
         "jumps\n  (an array of programs with room for 3; a place takes a Program)"
     )

@@ -63,6 +63,11 @@ CUTS = {
     "lb_table": (Ether() / Dot1Q() / IPv6(dst=VIP6) / IPv6ExtHdrHopByHop() / TCP(), 86, TX),
     "lb_nat": (Ether() / Dot1Q() / IP(dst=VIP, len=40) / TCP(sport=40001), 58, TX),
     "second_chance": (Ether() / Dot1Q() / IPv6(dst=VIP6) / IPv6ExtHdrHopByHop() / TCP(), 86, TX),
+    "neighbours": (
+        Ether(dst="0a:00:00:01:00:04") / Dot1Q() / IPv6(dst=VIP6) / WAY6 / TCP(flags="A"),
+        102,
+        TX,
+    ),
 }
 
 

@@ -37,12 +37,14 @@ LESSONS = [f"notebooks/{path.stem}" for path in NOTEBOOKS]
 TEXTS = [
     "notebooks/glossary",
     "notebooks/words-elsewhere",
+    "notebooks/where-it-stands",
     "notebooks/for-the-teacher",
     "on-your-machine",
     "CONTRIBUTING",
     "labsetup/container/README",
     "labsetup/vm/README",
     "labsetup/hub/README",
+    "labsetup/service/README",
 ]
 PAGES = ["index", *LESSONS, *TEXTS, "search"]
 WIDTHS = (700, 1280)  # pixels
@@ -288,12 +290,12 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     repository = tmp_path / "course"
     folder = repository / "notebooks"
     folder.mkdir(parents=True)
-    for part in ("pages", "container", "vm", "hub"):
+    for part in ("pages", "container", "vm", "hub", "service"):
         shutil.copytree(REPO / "labsetup" / part, repository / "labsetup" / part)
     for name in ("README.md", "CONTRIBUTING.md", "LICENSE"):
         shutil.copy(REPO / name, repository)
-    for name in ("glossary.md", "words-elsewhere.md", "for-the-teacher.md"):
-        shutil.copy(REPO / "notebooks" / name, folder)
+    for name in ("glossary", "words-elsewhere", "where-it-stands", "for-the-teacher"):
+        shutil.copy(REPO / "notebooks" / f"{name}.md", folder)
     for path in NOTEBOOKS:
         notebook = json.loads(path.read_text())
         (folder / path.name).write_text(json.dumps(notebook | {"cells": notebook["cells"][:1]}))

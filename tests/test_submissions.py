@@ -64,6 +64,7 @@ def test_a_folder_of_submissions(tmp_path):
     big = "volatile char b[600]; for (int i = 0; i < 600; i++) b[i] = i; return 2;"
     files = {
         "ada/1.1.c": find("1.1").solution,
+        "ada/9.4.c": find("9.4").solution,
         "ada/packets.py": find("3.2").solution,
         "ada/notes.py": "",
         "bob/closed.c": find("1.1").starter,
@@ -77,20 +78,21 @@ def test_a_folder_of_submissions(tmp_path):
     table = tmp_path / "out.csv"
     said = on_host(LAB, "check", "--all", tmp_path / "class", "--csv", table)
     assert said.returncode == 1
-    assert "2 of 5 right" in said.stdout
+    assert "3 of 6 right" in said.stdout
     assert "skipped" in said.stderr
     assert "notes.py" in said.stderr
     with table.open() as file:
         rows = list(csv.DictReader(file))
     assert [(r["student"], r["exercise"], r["ok"]) for r in rows] == [
         ("ada", "1.1", "True"),
+        ("ada", "9.4", "True"),
         ("ada", "3.2", "True"),
         ("bob", "2.1", "False"),
         ("bob", "1.1", "False"),
         ("eve", "3.2", "False"),
     ]
-    assert "512 bytes" in rows[2]["message"]
-    assert "PermissionError in line 2" in rows[4]["message"]
+    assert "512 bytes" in rows[3]["message"]
+    assert "PermissionError in line 2" in rows[5]["message"]
 
 
 JUNK = """import os, sys

@@ -16,11 +16,14 @@ import yaml
 from support.host import REPO
 
 from labsetup.errors import LabError
-from labsetup.machines import boot, inside, packages, trial
-from labsetup.machines.boot import Job, Machine, initramfs, needed
+from labsetup.machines import guest as guests
+from labsetup.machines import inside, packages, trial
+from labsetup.machines.boot import Job, initramfs, memory, needed
+from labsetup.machines.division import divide
+from labsetup.machines.guest import line
 from labsetup.machines.inside import STEPS, Step, attempt
+from labsetup.machines.outcome import Outcome
 from labsetup.machines.packages import NEWEST, Stock, Tools, choose
-from labsetup.machines.trial import Outcome
 
 NAMES = [
     "linux-image-6.1.0-9-amd64",
@@ -106,15 +109,33 @@ def test_the_guest_begins_with_unpacked_modules_and_a_script_for_any_path(stock,
         assert "{" not in (root / name).read_text().replace("${", "")
 
 
-def script_of(steps: int, ok: bool = True) -> str:
-    """A guest that tells of so many steps."""
-    told: list[dict[str, object]] = [{"hello": "6.99.1-test", "cpus": 1}]
-    for step in STEPS[:steps]:
-        told += [{"begins": step.name, "limit": 9}, {"step": step.name, "ok": ok, "said": "well"}]
-    return "echo no JSON; cat <<'END'\n" + "\n".join(map(json.dumps, told)) + "\nEND"
-
-
+HELLO = json.dumps({"hello": "6.99.1-test", "cpus": 1})
 ENDS = f"echo '{json.dumps({'end': True})}'; exec sleep 600"
+
+
+def told_of(steps: list[Step], ok: bool = True) -> str:
+    """A shell's commands that tell of steps."""
+    told: list[dict[str, object]] = []
+    for step in steps:
+        told += [{"begins": step.name, "limit": 9}, {"step": step.name, "ok": ok, "said": "well"}]
+    return "cat <<'END'\n" + "\n".join(map(json.dumps, told)) + "\nEND"
+
+
+def script_of(steps: int, ok: bool = True) -> str:
+    """A guest that comes up and tells of so many steps."""
+    return f"echo no JSON; echo '{HELLO}'; {told_of([*STEPS[:steps]], ok)}"
+
+
+def tried(qemu: str, stock: Stock, folder: Path, monkeypatch, cpus: int, seconds: float) -> Outcome:
+    """What comes of guests that a shell script plays, on a machine of so many CPUs."""
+    monkeypatch.setattr(guests, "HELLO", {True: 1, False: 1})
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(cpus))
+    monkeypatch.setattr(trial, "memory", lambda guests=1: 1500)
+    until = time.monotonic() + seconds
+    unpacked = tools(folder / "tools", qemu)
+    outcome = trial._run(stock, unpacked, platform.machine(), until, kvm=False)
+    assert time.monotonic() < until + 17
+    return outcome
 
 
 @pytest.mark.parametrize(
@@ -130,27 +151,131 @@ ENDS = f"echo '{json.dumps({'end': True})}'; exec sleep 600"
     ids=["well", "failed", "ended", "too late", "no qemu", "silent"],
 )
 def test_what_a_guest_tells_becomes_a_table(guest, ok, last, stock, tmp_path, monkeypatch):
-    monkeypatch.setattr(boot, "HELLO", {True: 1, False: 1})
-    monkeypatch.setattr(trial, "HELLO", {True: 1, False: 1})
-    until = time.monotonic() + 3
-    begun = time.monotonic()
-    unpacked = tools(tmp_path / "tools", guest)
-    outcome = trial._run(stock, unpacked, platform.machine(), until, kvm=False)
-    assert time.monotonic() - begun < 20
+    outcome = tried(guest, stock, tmp_path, monkeypatch, cpus=1, seconds=3)
     assert outcome.ok is ok and last in outcome.steps[-1][3], outcome
     assert f"{outcome!r}".count("\n") == len(outcome.steps)
+    assert "side by side" not in f"{outcome!r}"
 
 
-def test_a_guest_ends_with_its_block(stock, tmp_path):
-    unpacked = tools(tmp_path / "tools", "exec sleep 600")
-    with (
-        pytest.raises(KeyboardInterrupt),
-        Machine(
-            *(stock, unpacked, Job(REPO, ["true"]), tmp_path), kvm=False, machine=platform.machine()
-        ) as guest,
-    ):
-        raise KeyboardInterrupt
-    assert guest._process.returncode == -9
+SHARES = divide(STEPS, 2)
+
+
+def played(first: str, second: str) -> str:
+    """A qemu that is the first guest or the second one, by the folder of its initramfs."""
+    return f"""case "$*" in */1/initramfs.cpio*) {first} ;; *) {second} ;; esac"""
+
+
+UP = f"echo '{HELLO}'"
+
+
+@pytest.mark.parametrize(
+    ("second", "ok", "its_first", "its_rest"),
+    [
+        (f"{UP}; {told_of(SHARES[1])}\n{ENDS}", True, "well", "well"),
+        (
+            f"{UP}; echo a panic >&2",
+            False,
+            "the guest ended; at last it said: a panic",
+            "not begun",
+        ),
+        ("exec sleep 600", False, "it did not come up; at last it said: nothing", "not begun"),
+        (f"{UP}; exec sleep 600", False, "no time was left; --minutes gives more", "not begun"),
+    ],
+    ids=["well", "ended", "silent", "too late"],
+)
+def test_what_two_guests_tell_becomes_one_table(
+    second, ok, its_first, its_rest, stock, tmp_path, monkeypatch, capsys
+):
+    qemu = played(f"{UP}; {told_of(SHARES[0])}\n{ENDS}", second)
+    outcome = tried(qemu, stock, tmp_path, monkeypatch, cpus=2, seconds=4)
+    assert outcome.ok is ok
+    title, two, *rows = f"{outcome!r}".splitlines()
+    assert title.startswith("Linux 6.99.1-test") and "2 guests ran side by side" in two
+    said = dict.fromkeys([step.name for step in STEPS], "well")
+    said |= dict.fromkeys([step.name for step in SHARES[1]], its_rest)
+    said[SHARES[1][0].name] = its_first
+    assert [row[10:].partition("  ")[0] for row in rows] == [*said]
+    assert [row.rpartition(" s  ")[2] for row in rows] == [*said.values()]
+    log = capsys.readouterr().err
+    assert f"6.99.1-test, guest 2: {SHARES[1][0].name}: {'ok' if ok else 'FAILED'}" in log
+
+
+def test_the_other_guest_goes_on_where_the_first_one_ends(stock, tmp_path, monkeypatch):
+    qemu = played(f"{UP}; echo a panic >&2", f"{UP}; {told_of(SHARES[1])}\n{ENDS}")
+    outcome = tried(qemu, stock, tmp_path, monkeypatch, cpus=2, seconds=10)
+    well = {name for name, ok, *_ in outcome.steps if ok}
+    assert well == {step.name for step in SHARES[1]} and len(outcome.steps) == len(STEPS)
+
+
+@pytest.mark.parametrize("guest", ["exec sleep 600", "echo no such machine >&2"])
+def test_no_second_guest_boots_where_the_first_does_not(guest, stock, tmp_path, monkeypatch):
+    outcome = tried(guest, stock, tmp_path, monkeypatch, cpus=2, seconds=10)
+    assert outcome.guests == 1
+    assert [name for name, *_ in outcome.steps] == ["boot"]
+
+
+def test_the_steps_are_divided_evenly_and_the_short_ones_come_first():
+    assert sorted(map(STEPS.index, [*SHARES[0], *SHARES[1]])) == [*range(len(STEPS))]
+    assert SHARES[0][0] is STEPS[0]
+    first, second = (sum(step.takes for step in share) for share in SHARES)
+    assert abs(first - second) < 0.1 * (first + second)
+    assert all([*map(STEPS.index, share)] == sorted(map(STEPS.index, share)) for share in SHARES)
+    assert divide(STEPS, 1) == [[*STEPS]]
+
+
+@pytest.mark.parametrize(
+    ("kvm", "cpus", "free", "megabytes", "said"),
+    [
+        (False, 2, 9000, [3072, 3072], ""),
+        (False, 2, 5000, [2000, 2000], ""),
+        (False, 2, 3999, [3072], "3999 MB of memory are free; 2 virtual machines take 4000"),
+        (False, 1, 9000, [3072], ""),
+        (True, 2, 9000, [3072], ""),
+    ],
+)
+def test_two_guests_take_two_cpus_and_memory(kvm, cpus, free, megabytes, said, monkeypatch, capsys):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(cpus))
+    monkeypatch.setattr("pathlib.Path.read_text", lambda _: f"MemAvailable: {free * 1024} kB")
+    assert trial.side_by_side(kvm) == (len(megabytes), megabytes[0])
+    assert said in capsys.readouterr().err
+
+
+def test_a_guest_does_the_steps_that_it_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(inside, "attempt", lambda step, limit: (True, f"{limit:.0f} s"))
+    assert inside.main(["steps", "600", "4", STEPS[3].name, STEPS[0].name]) == 0
+    hello, *told, end = map(json.loads, capsys.readouterr().out.splitlines())
+    assert "hello" in hello and end == {"end": True}
+    names = [news["step"] for news in told if "step" in news]
+    assert names == [STEPS[0].name, STEPS[3].name]
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_what_both_guests_are_about_is_one_line(columns):
+    doing = [(1, "xdpdump on a program that drops", "12 s"), (2, "notebook 07", "525 s")]
+    shown = line("6.12.117+deb12-amd64", doing, columns)
+    assert len(shown) < columns
+    assert columns < 80 or ("2: notebook 07 525 s" in shown and "1: xdpdump" in shown)
+    assert line("6.1", doing[1:], 80) == "6.1: notebook 07 525 s"
+
+
+def test_an_interruption_ends_both_guests(stock, tmp_path, monkeypatch):
+    started = []
+
+    def noted(self, machine, *others) -> None:
+        started.append(machine._process)
+        begin(self, machine, *others)
+
+    def hear(self, news, shown) -> None:
+        self.up = True
+        if self.number == 2:
+            raise KeyboardInterrupt
+
+    begin = guests.Guest.__init__
+    monkeypatch.setattr(guests.Guest, "__init__", noted)
+    monkeypatch.setattr(guests.Guest, "hear", hear)
+    with pytest.raises(KeyboardInterrupt):
+        tried(f"{UP}; exec sleep 600", stock, tmp_path, monkeypatch, cpus=2, seconds=10)
+    assert [process.returncode for process in started] == [-9, -9]
 
 
 def test_kvm_that_does_not_work_is_left(stock, tmp_path, monkeypatch, capsys):
@@ -158,7 +283,7 @@ def test_kvm_that_does_not_work_is_left(stock, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         trial,
         "_run",
-        lambda *_, kvm: Outcome("6.99", f"{kvm}", [] if kvm else [("", True, 0.0, "")]),
+        lambda *_, kvm: Outcome("6.99", f"{kvm}", 1, [] if kvm else [("", True, 0.0, "")]),
     )
     outcome = trial._try(stock, Tools(tmp_path), "x86_64", 0)
     assert outcome.how == "False"
@@ -191,13 +316,13 @@ def test_it_is_skipped_with_the_reason(machine, which, why, monkeypatch, capsys)
 )
 def test_a_step_ends_and_tells_a_line(code, ok, said, monkeypatch):
     monkeypatch.setattr(inside, "PYTHON", [sys.executable, "-c"])
-    assert attempt(Step("a step", [code], 1), 1) == (ok, said)
+    assert attempt(Step("a step", [code], 1, 1), 1) == (ok, said)
 
 
 def test_little_memory_is_told(monkeypatch):
     monkeypatch.setattr("pathlib.Path.read_text", lambda _: "MemAvailable: 900000 kB")
     with pytest.raises(LabError, match="878 MB of memory are free"):
-        boot.memory()
+        memory()
 
 
 def test_lima_and_cloud_init_start_the_lab_alike():

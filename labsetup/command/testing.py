@@ -81,7 +81,8 @@ def _check() -> None:
     Raises:
         LabError: naming the command that mends it.
     """
-    sources = [*REPO.glob("bpf/*.[ch]"), *REPO.glob("labsetup/lessons/**/*.c")]
+    folders = "bpf/*.[ch]", "labsetup/service/*.[ch]", "labsetup/lessons/**/*.c"
+    sources = [path for folder in folders for path in REPO.glob(folder)]
     c_files = [f"{path.relative_to(REPO)}" for path in sources if "mistakes" not in path.parts]
     checkers = (
         (["ruff", "check", "--quiet", "."], "ruff check --fix ., and mend by hand what is left"),

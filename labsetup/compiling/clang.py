@@ -11,6 +11,7 @@ import re
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ..explaining import SOURCES
 from ..explaining.clang import AS_OLDER, WARNINGS
 from ..explaining.listing import bare
 from ..network import jail
+from ..network.session import current
 
 # C is libbpf's if it has one of these...
 SIGNS = re.compile(
@@ -35,6 +37,13 @@ VMLINUX = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]vmlinux\.h[">]', re.MULTIL
 PLACE = Path("/virtual/main.c")  # what clang, and then the verifier, call the reader's C
 MEMORY = 2 * 2**30  # bytes; the largest honest program takes 0.1
 SECONDS = 60  # of a CPU's time
+STARTING = 10.0  # seconds until it can be given its C, which takes a few thousandths
+LIMITS = {
+    resource.RLIMIT_AS: MEMORY,
+    resource.RLIMIT_CPU: SECONDS,
+    resource.RLIMIT_FSIZE: MOST_BYTES,
+    resource.RLIMIT_CORE: 0,
+}
 # Behind the reader's C: clang describes what functions take, and so the records of a ring buffer.
 TYPES = """
 #pragma clang diagnostic ignored "-Wvisibility"
@@ -164,33 +173,13 @@ class Clang:
             options: more than that it is to compile this for BPF.
             shown: folders that it may look into, beside the distribution's own.
         """
-        words = [
-            *("clang", "-target", "bpf", "-c", str(PLACE), "-o", "-", *options),
-            *("-fno-caret-diagnostics", "-fno-color-diagnostics"),
-        ]
-        self._object = os.memfd_create("object")
-        file = self._object
-
-        def work(parent: Parent) -> None:
-            try:
-                user = jail.user_for([SOURCES / "xdp.h", *shown])
-                jail.see_only([*jail.system(), *shown], written={PLACE: text})
-                limits = {
-                    resource.RLIMIT_AS: MEMORY,
-                    resource.RLIMIT_CPU: SECONDS,
-                    resource.RLIMIT_FSIZE: MOST_BYTES,
-                    resource.RLIMIT_CORE: 0,
-                }
-                jail.renounce(user, jail.RUNNING, limits)
-                parent.become(words, file)
-            except (LabError, OSError) as error:
-                print(f"LLVM ERROR: {error}", flush=True)
-
-        self._child = Child(work, inherits=False, kept=[file])
+        self._spare = current().one(Spare)
+        self._process = self._spare.take(options, shown)
+        self._process.give(text)
 
     def has_ended(self, seconds: float) -> bool:
         """Whether it ends within so many seconds."""
-        return self._child.has_told(seconds)
+        return self._process.child.has_told(seconds)
 
     def result(self, seconds: float) -> tuple[bytes, str, bool]:
         """The object file, what clang said, and whether it was ended before it could say all.
@@ -200,15 +189,101 @@ class Clang:
         Raises:
             TimeoutError: when it is still at work after so many seconds.
         """
-        self._child.listen(seconds)
-        status = self._child.status()
-        made = os.pread(self._object, os.fstat(self._object).st_size, 0)
-        return (made if status == 0 else b""), self._child.printed(), status < 0
+        return self._process.result(seconds)
 
     def __enter__(self) -> Clang:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._child.__exit__(*error)
-        with contextlib.suppress(OSError):
-            os.close(self._object)
+        self._process.end()
+        self._spare.prepare()
+
+
+class _Process:
+    """clang, which waits for C on its stdin."""
+
+    def __init__(self, options: Sequence[str], shown: Sequence[Path]) -> None:
+        self.key = tuple(options), tuple(shown)
+        words = [
+            *("clang", "-target", "bpf", "-x", "c", "-c", "-", "-o", "-", *options),
+            *("-fno-caret-diagnostics", "-fno-color-diagnostics"),
+        ]
+        self._object = os.memfd_create("object")
+        source, self._source = os.pipe()
+        output = self._object
+
+        def work(parent: Parent) -> None:
+            try:
+                user = jail.user_for([SOURCES / "xdp.h", *shown])
+                file = jail.see_only([*jail.system(), *shown], made=PLACE)
+                parent.tell("", [file])
+                os.close(file)
+                jail.renounce(user, jail.RUNNING, LIMITS)
+                parent.become(words, source, output)
+            except (LabError, OSError) as error:
+                print(f"LLVM ERROR: {error}", flush=True)
+
+        self.child = Child(work, inherits=False, kept=[source, output])
+        os.close(source)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended without C, as when the thread has ended that started it."""
+        try:
+            ended = os.waitid(os.P_PID, self.child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        except ChildProcessError:
+            return True
+        return ended is not None
+
+    def give(self, text: str) -> None:
+        """Hand it C, in a file as well: there clang looks for the lines that it quotes."""
+        message = self.child.listen(STARTING)
+        for file in message.files if message else ():
+            with os.fdopen(file, "w", encoding="utf-8") as place:
+                place.write(text)
+        with contextlib.suppress(BrokenPipeError), os.fdopen(self._source, "w") as source:
+            self._source = -1
+            source.write(f'# 1 "{PLACE}"\n{text}')
+
+    def result(self, seconds: float) -> tuple[bytes, str, bool]:
+        """As of `Clang`."""
+        self.child.listen(seconds)
+        status = self.child.status()
+        made = os.pread(self._object, os.fstat(self._object).st_size, 0)
+        return (made if status == 0 else b""), self.child.printed(), status < 0
+
+    def end(self) -> None:
+        """End it."""
+        self.child.__exit__()
+        os.close(self._object)
+        if self._source >= 0:
+            os.close(self._source)
+
+
+class Spare:
+    """A clang that was started before anybody needs it; one a session.
+
+    Starting it takes longer than compiling: it is linked against a hundred megabytes of library.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: _Process | None = None
+        self._last: tuple[Sequence[str], Sequence[Path]] | None = None
+        self._uses = 0
+        self._lock = threading.Lock()
+
+    def take(self, options: Sequence[str], shown: Sequence[Path]) -> _Process:
+        """One that waits for C, or a new one."""
+        with self._lock:
+            found, self._waiting = self._waiting, None
+            self._last, self._uses = (options, shown), self._uses + 1
+        if found and (found.key != (tuple(options), tuple(shown)) or found.is_over):
+            found.end()
+            found = None
+        return found or _Process(options, shown)
+
+    def prepare(self) -> None:
+        """Start the next one, where a second program makes a third one likely."""
+        with self._lock:
+            if self._waiting is None and self._last and self._uses > 1:
+                self._waiting = _Process(*self._last)

@@ -14,6 +14,7 @@ from ..libbpf.library import libbpf, outspoken
 from ..libbpf.maps import Layout, layout_of
 
 _ERRORS = 2**64 - 4096  # what stands for a pointer that is an error's number, before libbpf 1.0
+MAPPED = 1 << 10  # BPF_F_MMAPABLE, linux/bpf.h
 XDP = 6  # enum bpf_prog_type, linux/bpf.h
 Pointer = ctypes.c_void_p
 
@@ -74,6 +75,8 @@ class Object:
         Raises:
             OSError: with libbpf's error number; what it and the verifier say goes to stderr.
         """
+        for one in self.maps():
+            one.let_python_write()
         with outspoken(self._lib):
             failed = self._lib.bpf_object__load(self._object)
         if failed:
@@ -162,11 +165,8 @@ class ObjectMap:
     @property
     def pinned(self) -> Layout | None:
         """What lies where the C pins it; None where nothing does."""
-        if not hasattr(self._lib, name := "bpf_map__pin_path"):  # before libbpf 0.8
-            name = "bpf_map__get_pin_path"
-        of = getattr(self._lib, name)
-        of.restype = ctypes.c_char_p
-        path = of(self._pointer)
+        self._lib.bpf_map__pin_path.restype = ctypes.c_char_p
+        path = self._lib.bpf_map__pin_path(self._pointer)
         fd = self._lib.bpf_obj_get(path) if path else -1
         if fd < 0:
             return None
@@ -174,6 +174,14 @@ class ObjectMap:
             return layout_of(fd)
         finally:
             os.close(fd)
+
+    def let_python_write(self) -> None:
+        """Have its memory be mapped, if variables are in it: libbpf forgets that for static ones.
+
+        Source: map_is_mmapable() in libbpf.c; mmap(2) changes a variable and none beside it.
+        """
+        if self.is_of_variables and ".rodata" not in self.name:
+            self._lib.bpf_map__set_map_flags(self._pointer, self.flags | MAPPED)
 
     def begin_with(self, data: bytes) -> None:
         """Set what the variables are before the program is loaded."""

@@ -10,13 +10,10 @@ import contextlib
 import json
 import lzma
 import os
-import select
 import shlex
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,26 +141,38 @@ def needed(stock: Stock, names: tuple[str, ...]) -> list[Path]:
     return [stock.modules / path for path in dict.fromkeys(order)]
 
 
-def memory() -> int:
+def memory(guests: int = 1) -> int:
     """Megabytes that a guest may have here.
+
+    Args:
+        guests: how many are to run side by side.
 
     Raises:
         LabError: where that is too little.
     """
     facts = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     free = int(facts["MemAvailable"].split()[0]) // 1024
-    if free < LEAST + 500:
-        raise LabError(f"{free} MB of memory are free; a virtual machine takes {LEAST + 500}")
-    return min(MEGABYTES, free - 500)
+    if free < (LEAST + 500) * guests:
+        who = "a virtual machine takes" if guests == 1 else f"{guests} virtual machines take"
+        raise LabError(f"{free} MB of memory are free; {who} {(LEAST + 500) * guests}")
+    return min(MEGABYTES, free // guests - 500)
 
 
 class Machine:
     """A guest at work; it ends with the block, whatever happens, and with the lab's process."""
 
     def __init__(
-        self, stock: Stock, tools: Tools, job: Job, folder: Path, kvm: bool, machine: str
+        self,
+        stock: Stock,
+        tools: Tools,
+        job: Job,
+        folder: Path,
+        *,
+        kvm: bool,
+        machine: str,
+        megabytes: int,
     ) -> None:
-        self.kvm, self._console = kvm, folder / "console"
+        self.kvm, self._console, self._rest = kvm, folder / "console", b""
         hardware = HARDWARE[machine]
         cpus = min(4, len(os.sched_getaffinity(0))) if kvm else 1
         accelerated = ["-accel", "kvm", "-cpu", "host"]
@@ -172,7 +181,7 @@ class Machine:
             [
                 *(f"{tools.find(hardware.program)}", *tools.firmware(), *hardware.machine),
                 *(accelerated if kvm else emulated),
-                *("-smp", f"{cpus}", "-m", f"{memory()}"),
+                *("-smp", f"{cpus}", "-m", f"{megabytes}"),
                 *("-nodefaults", "-display", "none", "-no-reboot", "-nic", "none"),
                 *("-kernel", f"{stock.image}"),
                 *("-initrd", f"{initramfs(stock, tools, job, folder)}"),
@@ -192,26 +201,22 @@ class Machine:
             start_new_session=True,  # a Ctrl-C is for the lab, which ends it
         )
 
-    def told(self, until: float) -> Iterator[dict[str, Any] | None]:
-        """What the guest tells, as it comes; None each second while nothing comes.
-
-        Args:
-            until: when to stop listening, as of time.monotonic().
-        """
+    def fileno(self) -> int:
+        """What select(2) waits for: something to read, or the end."""
         assert self._process.stdout is not None
-        stream, rest = self._process.stdout.fileno(), b""
-        while time.monotonic() < until:
-            if not select.select([stream], [], [], 1.0)[0]:
-                yield None
-                continue
-            if not (data := os.read(stream, 65536)):
-                return
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                try:
-                    yield json.loads(line)
-                except json.JSONDecodeError:  # what is printed there by others is no result
-                    continue
+        return self._process.stdout.fileno()
+
+    def read(self) -> list[dict[str, Any]] | None:
+        """What the guest has told since, a document a line; None once it has ended."""
+        if not (data := os.read(self.fileno(), 65536)):
+            return None
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        told = []
+        for line in lines:
+            # What is printed there by others is no result.
+            with contextlib.suppress(json.JSONDecodeError):
+                told.append(json.loads(line))
+        return told
 
     @property
     def last_words(self) -> str:
@@ -228,6 +233,10 @@ class Machine:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it; a second time does nothing."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
         for stream in (self._process.stdout, self._process.stderr):

@@ -8,49 +8,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from ..errors import LabError
 from ..installing.steps import say
-from .boot import HELLO, Job, Machine
-from .inside import SLOW, STEPS
+from .boot import HELLO, Job, Machine, memory
+from .division import divide
+from .guest import Guest, listen
+from .inside import SLOW, STEPS, Step
+from .outcome import Outcome
 from .packages import NEWEST, Stock, Tools, fetch
 
 KERNELS = ("6.1", NEWEST)  # Debian 12's, and the newest
 MINUTES = 20.0
 SKIPPED = 77  # as automake has it
 REPO = Path(__file__).parents[2]
-
-
-@dataclass
-class Outcome:
-    """What a kernel did.
-
-    Attributes:
-        release: as uname -r has it.
-        how: whether the processor was emulated.
-        steps: of each step its name, whether all was well, seconds, and a line on it.
-    """
-
-    release: str
-    how: str = ""
-    steps: list[tuple[str, bool, float, str]] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether every step was well."""
-        return len(self.steps) == len(STEPS) and all(step[1] for step in self.steps)
-
-    def __repr__(self) -> str:
-        lines = [f"Linux {self.release}, {self.how}"]
-        width = max(len(step.name) for step in STEPS)
-        for name, ok, seconds, said in self.steps:
-            lines.append(
-                f"  {'ok    ' if ok else 'FAILED'}  {name:{width}}  {seconds:5.0f} s  {said}"
-            )
-        return "\n".join(lines)
 
 
 def trial(wanted: Sequence[str], minutes: float = MINUTES) -> int:
@@ -89,58 +62,45 @@ def _try(stock: Stock, tools: Tools, machine: str, until: float) -> Outcome:
 
 
 def _run(stock: Stock, tools: Tools, machine: str, until: float, kvm: bool) -> Outcome:
-    slow = 1 if kvm else SLOW
-    seconds = until - time.monotonic()
-    inside = [sys.executable, "-P", "-m", "labsetup.machines.inside"]
-    job = Job(REPO, [*inside, "all", f"{seconds - 30:.0f}", f"{slow}"])
     outcome = Outcome(stock.release, "with KVM" if kvm else "emulated")
-    with tempfile.TemporaryDirectory(prefix="xdp-lab-") as folder:
-        begun = time.monotonic()
+    number, megabytes = side_by_side(kvm)
+    shares = divide(STEPS, number)
+    with tempfile.TemporaryDirectory(prefix="xdp-lab-") as parent, ExitStack() as machines:
+
+        def boot(number: int) -> Guest:
+            folder = Path(parent, f"{number}")
+            folder.mkdir()
+            steps = shares[number - 1]
+            guest = Machine(
+                *(stock, tools, _job(steps, until, kvm), folder),
+                kvm=kvm,
+                machine=machine,
+                megabytes=megabytes,
+            )
+            return Guest(machines.enter_context(guest), steps, outcome, number)
+
         say(f"{stock.release} boots, {outcome.how} ({HELLO[kvm]:.0f} s at most)")
-        with Machine(stock, tools, job, Path(folder), kvm, machine) as guest:
-            _listen(guest, outcome, begun, until)
-            if not outcome.steps and not kvm:
-                said = f"it did not come up; at last it said: {guest.last_words}"
-                outcome.steps.append(("boot", False, time.monotonic() - begun, said))
+        listen(boot, len(shares), outcome, until)
     return outcome
 
 
-def _listen(guest: Machine, outcome: Outcome, begun: float, until: float) -> None:
-    """Note what a guest tells, and show what it is about."""
-    up, now, since, shown = False, "", begun, sys.stderr.isatty()
-    for news in guest.told(until):
-        if news is None:
-            if not up and time.monotonic() > begun + HELLO[guest.kvm]:
-                return
-            if shown:
-                line = f"{now or 'it boots'} ... {time.monotonic() - since:.0f} s"
-                sys.stderr.write(f"\r\033[K{outcome.release}: {line}")
-                sys.stderr.flush()
-            continue
-        if shown:
-            sys.stderr.write("\r\033[K")
-        if "hello" in news:
-            up = True
-            say(f"{news['hello']} is up after {time.monotonic() - begun:.0f} s")
-        elif "begins" in news:
-            now, since = f"{news['begins']}", time.monotonic()
-            if not shown:
-                say(f"{outcome.release}: {now} ...")
-        elif "step" in news:
-            _note(outcome, news, time.monotonic() - since)
-        elif "end" in news:
-            return
-    if now and len(outcome.steps) < len(STEPS):
-        why = f"the guest ended; at last it said: {guest.last_words}"
-        said = "no time was left; --minutes gives more" if time.monotonic() >= until else why
-        done = len(outcome.steps)
-        seconds = time.monotonic() - since
-        outcome.steps.append((STEPS[done].name, False, seconds, said))
-        outcome.steps += [(step.name, False, 0.0, "not begun") for step in STEPS[done + 1 :]]
+def side_by_side(kvm: bool) -> tuple[int, int]:
+    """How many guests, and each one's megabytes: an emulated one keeps a single CPU busy.
+
+    Raises:
+        LabError: where there is no memory for one.
+    """
+    if not kvm and len(os.sched_getaffinity(0)) >= 2:
+        try:
+            return 2, memory(2)
+        except LabError as error:
+            one = memory()
+            say(f"{error}; so one does all")
+            return 1, one
+    return 1, memory()
 
 
-def _note(outcome: Outcome, news: dict[str, Any], seconds: float) -> None:
-    ok, said = news["ok"], news["said"]
-    outcome.steps.append((news["step"], ok, seconds, said))
-    state = "ok" if ok else "FAILED"
-    say(f"{outcome.release}: {news['step']}: {state} in {seconds:.0f} s; {said}")
+def _job(steps: list[Step], until: float, kvm: bool) -> Job:
+    inside = [sys.executable, "-P", "-m", "labsetup.machines.inside", "steps"]
+    seconds, slow = until - time.monotonic() - 30, 1 if kvm else SLOW
+    return Job(REPO, [*inside, f"{seconds:.0f}", f"{slow}", *(step.name for step in steps)])

@@ -174,6 +174,8 @@ class Map(MutableMapping[Any, Any]):
         if not (kind.reads or kind.use.startswith("a place takes")):
             raise LabError(f"{self.name} has no entries that can be set: it is {self.about}")
         wanted = value.index if isinstance(value, Interface) else value
+        if isinstance(value, Interface) and self._plan.leaf_size > 4:  # struct bpf_devmap_val
+            wanted = value.index.to_bytes(4, sys.byteorder).ljust(self._plan.leaf_size, b"\0")
         if kind.use and hasattr(wanted, "fd"):  # of a Program, or of a map
             wanted = wanted.fd
         new, at = self._value(wanted), self._key(key)

@@ -89,15 +89,18 @@ def see_only(
     shown: Iterable[Path],
     hidden: Iterable[Path] = (),
     kept: Path | None = None,
-    written: Mapping[Path, str] | None = None,
-) -> None:
+    made: Path | None = None,
+) -> int:
     """Leave this process a few folders, to be read, and nothing else of the machine's files.
 
     Args:
         shown: files and folders, each at its place; those that are not there are left out.
         hidden: folders within them of which nothing is seen but what is shown by itself.
         kept: one more folder, which can be written to.
-        written: files that are not there otherwise, with what stands in them.
+        made: a file that is not there otherwise, in a folder of its own; it is empty.
+
+    Returns:
+        a descriptor by which that file can be written, by whoever holds it; -1 without one.
 
     Raises:
         OSError: with the kernel's error number.
@@ -106,7 +109,7 @@ def see_only(
     os.umask(0o022)  # through these folders goes who is not root, wherever they were made
     _call("unshare", CLONE_NEWNS)
     root = sandbox.NETNS
-    _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64m")
+    _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
     every = {one for path in shown if path.exists() for one in (path, path.resolve())}
     hidden = {one for path in hidden if path.exists() for one in (path, path.resolve())}
     first = [one for one in every if not every.intersection(one.parents)]
@@ -121,9 +124,8 @@ def see_only(
     writable = _below(root, kept) if kept else None
     if writable:
         writable.mkdir(parents=True, exist_ok=True)
-    for path, text in (written or {}).items():
-        _below(root, path).parent.mkdir(parents=True, exist_ok=True)
-        _below(root, path).write_text(text)
+    if made:
+        _below(root, made).parent.mkdir(parents=True)
     wanted = (ctypes.c_uint64 * 4)(READ_ONLY)  # struct mount_attr
     _call(
         "syscall",
@@ -136,9 +138,15 @@ def see_only(
     )
     if kept and writable:
         _mount(str(kept), writable, None, MS_BIND)
+    file = -1
+    if made:  # in a file system that is not read-only, where nobody but root may write
+        there = _below(root, made)
+        _mount("tmpfs", there.parent, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64m")
+        file = os.open(there, os.O_WRONLY | os.O_CREAT, 0o644)
     # Not pivot_root(2): who is in a chroot can make no user namespace, user_namespaces(7).
     os.chroot(root)
     os.chdir("/")
+    return file
 
 
 def _below(root: Path, path: Path) -> Path:

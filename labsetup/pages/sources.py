@@ -41,7 +41,7 @@ def lay_out(repository: Path, folder: Path) -> None:
     (folder / "notebooks" / "glossary.md").write_text(glossary)
     texts = {
         f"notebooks/{name}": (repository / "notebooks" / f"{name}.md").read_text()
-        for name in ("words-elsewhere", "for-the-teacher")
+        for name in ("words-elsewhere", "where-it-stands", "for-the-teacher")
     }
     shutil.copy(repository / "LICENSE", folder)
     front, _, rest = (repository / "README.md").read_text().partition(_FIRST_OF_THE_REST)

@@ -162,12 +162,16 @@ def at_once(
     return words, times * len(together)
 
 
-def running_again(program: Program) -> Program:
+def running_again(program: Program, beside: str = "") -> Program:
     """A program, its maps empty, that can be run on a frame which it changes, again and again.
 
     Its map lab_verdicts counts its verdicts.
+
+    Args:
+        program: the reader's.
+        beside: C of another function, which uses the same variables; libbpf's C can have one.
     """
-    text = around(program.source, entry_of(program.name, program.source), AGAIN)
+    text = around(program.source, entry_of(program.name, program.source), AGAIN + beside)
     return Program("runs_again", text)
 
 

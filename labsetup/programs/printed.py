@@ -22,7 +22,7 @@ from ..maps.rings import taken
 from ..network.session import current
 from .loaded import Loaded
 
-PRINTS = re.compile(r'\bbpf_printk\s*\(\s*((?:"(?:[^"\\\n]|\\.)*"\s*)+)')
+PRINTS = re.compile(r'\bbpf_printk\s*\(\s*((?:"(?:[^"\\\n]|\\.)*"\s*)+)(\w?)')
 VALUE = re.compile(r"%(?:%|[-+ #0]*\d*(?:\.\d+)?(?:ll|l|h|hh|z)?(?:p[a-zA-Z0-9]*|[a-zA-Z]))")
 MOST = 20  # lines under a cell
 
@@ -34,7 +34,9 @@ def texts_of(source: str) -> set[str]:
     for call in PRINTS.finditer(plain):
         parts = re.findall(r'"((?:[^"\\\n]|\\.)*)"', call[1])
         with contextlib.suppress(UnicodeDecodeError):
-            found.add("".join(parts).encode().decode("unicode_escape").rstrip("\n"))
+            rest = "%s" if call[2] else ""  # the text of a macro's argument comes behind
+            text = "".join(parts).encode().decode("unicode_escape")
+            found.add(f"{text}{rest}".rstrip("\n"))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..compiling.outcome import Built, BuiltObject, Variable
 from ..compiling.variables import raw_of
-from ..errors import LabError
+from ..errors import LabError, NoSuchEntry
 from ..maps.described import described
 from ..maps.maps import Map
 from ..maps.values import plain
@@ -45,12 +45,12 @@ class Variables(MutableMapping[str, Any]):
         if name in self._all:
             return self._all[name]
         if self._is_bccs:
-            raise LabError(
+            raise NoSuchEntry(
                 f"{self._program} has no variable {name!r}: in BCC's C there are none that Python "
                 "reads; keep it in BPF_ARRAY(name, type, 1), or write the program in libbpf's C"
             )
         has = f"its variables: {', '.join(self._all)}" if self._all else "it has none"
-        raise LabError(f"{self._program} has no variable {name!r}; {has}")
+        raise NoSuchEntry(f"{self._program} has no variable {name!r}; {has}")
 
     def __getitem__(self, name: str) -> Any:
         one = self._of(name)

@@ -95,7 +95,8 @@ def replies(
     Lb's link is made narrow, and no other: what the switch sends there goes through a token bucket.
     (The link's other direction carries the same frames.  XDP sends past every qdisc, so there a
     bucket would hold up only the other ways.)  CPU time, before that, is of client and servers, on
-    whose behalf the kernel carries packets through lb, but for what it leaves to its own threads.
+    whose behalf the kernel carries packets through lb; what it leaves to threads of its own, much
+    where frames crowd, is not counted.
 
     Args:
         net: what balanced() gives, with nothing attached to lb.

@@ -36,6 +36,10 @@ class Counts(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Metrics as they are now."""
+        with self._plane.busy:
+            return iter(self._collected())
+
+    def _collected(self) -> list[Metric]:
         of = ["service", "server"]
         packets = CounterMetricFamily("balancer_packets", "Sent on to a server", labels=of)
         sizes = CounterMetricFamily("balancer_bytes", "Sent on, frames as a whole", labels=of)
@@ -56,7 +60,7 @@ class Counts(Collector):
                 state.add_metric(names, states[server.address])
                 failed.add_metric(names, self._health.failed[service.name, server.name])
         other.add_metric([], self._plane.count(None)[0])
-        yield from (packets, sizes, failed, state, nobody, other)
+        return [packets, sizes, failed, state, nobody, other]
 
 
 async def run(file: str) -> None:

@@ -7,7 +7,6 @@
 #define BALANCER_FLOW_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -94,15 +93,16 @@ static __always_inline bool is_error(struct xdp_md *ctx, __u32 at, bool six, str
 	return six ? *type < 128 : *type == 3 || *type == 11 || *type == 12;
 }
 
-/* Fills flow and flags of pkt.  Returns 0 where there is no flow of TCP or UDP. */
-static __always_inline bool read_packet(struct xdp_md *ctx, struct packet *pkt)
+/*
+ * Fills flow and flags of pkt.  type: what Ethernet says follows.  Returns 0 where there is no
+ * flow of TCP or UDP.
+ */
+static __always_inline bool read_packet(struct xdp_md *ctx, __be16 type, struct packet *pkt)
 {
 	struct flow *flow = &pkt->flow;
 	__be16 *port = pkt->port;
-	if (bpf_xdp_load_bytes(ctx, offsetof(struct ethhdr, h_proto), port, sizeof(*port)))
-		return 0;
-	bool six = *port == bpf_htons(ETH_P_IPV6);
-	if (!six && *port != bpf_htons(ETH_P_IP))
+	bool six = type == bpf_htons(ETH_P_IPV6);
+	if (!six && type != bpf_htons(ETH_P_IP))
 		return 0;
 
 	__u32 at = read_ip(ctx, ETH_HLEN, six, pkt);

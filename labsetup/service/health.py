@@ -34,6 +34,8 @@ class Health:
         answers = await asyncio.gather(*(self._answers(*one, settings) for one in every))
         for (service, server), well in zip(every, answers, strict=True):
             key = service.key + server.packed
+            if key not in self._plane.known:  # a reload took it out meanwhile
+                continue
             self.failed[service.name, server.name] += not well
             self._row[key] = self._row[key] + 1 if well == (key in self._plane.ill) else 0
             if self._row[key] >= settings.threshold:

@@ -12,6 +12,7 @@ import fcntl
 import os
 import socket
 import struct
+import threading
 from functools import lru_cache
 from hashlib import shake_128
 from math import log
@@ -29,12 +30,20 @@ SIOCGIFHWADDR = 0x8927
 
 
 class Plane:
-    """A balancer on one interface."""
+    """A balancer on one interface.
+
+    Attributes:
+        settings: what packets go by.
+        known: of each service and server its number, whether it is ill, its MAC address.
+        ill: whom probes found so; `apply` tells the packets.
+        macs: where servers are, as far as that was found.
+        busy: held while these change; metrics are read in a thread of their own.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Take over what is pinned, or make it; packets go on as they went."""
         self.settings, self.pins = settings, settings.pins
-        self._link = f"{self.pins}/link"
+        self._link, self.busy = f"{self.pins}/link", threading.Lock()
         os.makedirs(self.pins, 0o700, exist_ok=True)
         self._lock = os.open(self.pins, os.O_RDONLY)
         try:
@@ -96,6 +105,10 @@ class Plane:
 
     def apply(self, settings: Settings) -> None:
         """From now on packets go as this says, and as `ill` and `macs` do."""
+        with self.busy:
+            self._apply(settings)
+
+    def _apply(self, settings: Settings) -> None:
         kept = set()
         for service in settings.services:
             for server in (NOBODY, *(one.packed for one in service.servers)):
@@ -104,11 +117,13 @@ class Plane:
         told = {one.key: self._packed(one, settings) for one in settings.services}
         if told != self._told:
             inner = bpf.make_hash("services", 20, SERVICE, max(1, len(told)))
-            for key, value in told.items():
-                bpf.put(inner, key, value)
-            # This write is the change.  It returns when no packet is with the old map any more.
-            bpf.put(self._current, bytes(4), struct.pack("=i", inner))
-            os.close(inner)
+            try:
+                for key, value in told.items():
+                    bpf.put(inner, key, value)
+                # This write is the change.  It returns when no packet is with the old map any more.
+                bpf.put(self._current, bytes(4), struct.pack("=i", inner))
+            finally:
+                os.close(inner)
         self._told, self.settings = told, settings
         for key in self.known.keys() - kept:  # only now are their numbers free
             bpf.remove(self._known, key)

@@ -1,0 +1,31 @@
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+const volatile __u8 protocol = 1;
+int dropping;
+__u64 dropped, passed;
+
+SEC("xdp")
+int switched(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *data_end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+	if ((void *)(ip + 1) > data_end || eth->h_proto != bpf_htons(ETH_P_IP))
+		return XDP_PASS;
+	if (ip->protocol != protocol)
+		return XDP_PASS;
+
+	if (dropping) {
+		__sync_fetch_and_add(&dropped, 1);
+		return XDP_DROP;
+	}
+	__sync_fetch_and_add(&passed, 1);
+	return XDP_PASS;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,116 @@
+"""C for libbpf that would act on more than packets: it is refused in words, and not loaded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from support.host import on_host
+from test_hostile_c import CALLS, CRASHES, REACHES
+
+from labsetup import ICMP, IP, Ether, LabError, Program
+from labsetup.compiling.bcc import Whose
+from labsetup.network.session import current
+
+HEAD = """#include <linux/bpf.h>
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+typedef __u32 u32;
+typedef __u64 u64;
+#define GLUE(a, b) GLUED(a, b)
+#define GLUED(a, b) a##b
+"""
+TAIL = 'char LICENSE[] SEC("license") = "GPL";\n'
+PASSES = 'SEC("xdp") int mine(struct xdp_md *ctx) { return XDP_PASS; }\n'
+KINDS = """
+kprobe/do_nanosleep kretprobe/do_nanosleep kprobe.multi/do_* uprobe//bin/true:main
+tracepoint/syscalls/sys_enter_openat tp/sched/sched_switch raw_tp/sys_enter
+raw_tracepoint/sys_enter tp_btf/sys_enter fentry/do_nanosleep fexit/do_nanosleep
+fmod_ret/bpf_modify_return_test lsm/file_open iter/task perf_event syscall tc classifier action
+socket cgroup_skb/ingress cgroup/connect4 cgroup/dev sockops sk_skb/stream_parser sk_msg
+sk_lookup flow_dissector freplace/it lwt_xmit lirc_mode2 struct_ops/x sk_reuseport
+""".split()  # noqa: SIM905
+PING = Ether() / IP() / ICMP()
+
+
+@pytest.fixture(autouse=True)
+def strangers(monkeypatch):
+    """All of it is somebody else's."""
+    monkeypatch.setattr(current().one(Whose), "strangers", True)
+
+
+def taken(source: str) -> str:
+    """What is said of C; empty where it is loaded, which harms nobody as long as it runs right."""
+    try:
+        program = Program("mine", source)
+    except LabError as error:
+        return str(error)
+    assert program.run(PING).verdict in {"XDP_PASS", "XDP_DROP"}
+    return ""
+
+
+@pytest.mark.parametrize("section", KINDS)
+def test_a_program_of_another_kind_is_refused(section):
+    source = f'{HEAD}SEC("{section}") int other(void *ctx) {{ return 0; }}\n{PASSES}{TAIL}'
+    assert "take that out" in taken(source) or "no kind of program" in taken(source)
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_a_call_that_reaches_further_is_refused(what):
+    body = f'SEC("xdp") int mine(struct xdp_md *ctx) {{ return {CALLS[what]} ? 1 : 2; }}\n'
+    assert taken(HEAD + body + TAIL), "it was loaded"
+
+
+@pytest.mark.parametrize("what", ["a signal", "memory of a process", "a system call"])
+def test_it_is_refused_in_a_function_behind_as_well(what):
+    behind = "static __attribute__((noinline)) int behind(struct xdp_md *ctx)\n"
+    behind += f"{{ return {CALLS[what]} ? 1 : 0; }}\n"
+    body = 'SEC("xdp") int mine(struct xdp_md *ctx) { return behind(ctx) ? 1 : 2; }\n'
+    assert "act on packets and maps alone" in taken(HEAD + behind + body + TAIL)
+
+
+@pytest.mark.parametrize("what", REACHES)
+def test_clang_reads_nobodys_files(what):
+    said = taken(f"{HEAD}{REACHES[what]}\n{PASSES}{TAIL}")
+    assert said and "root:" not in said and "PATH=" not in said
+
+
+@pytest.mark.parametrize("what", CRASHES)
+def test_what_ends_clang_ends_nothing_else(what):
+    before = len(os.listdir("/proc/self/fd"))
+    begun = time.monotonic()
+    said = taken(f"{HEAD}{CRASHES[what]}\n{PASSES}{TAIL}")
+    assert "Traceback" not in said and time.monotonic() - begun < 90
+    assert len(os.listdir("/proc/self/fd")) <= before + 4
+
+
+def test_an_object_that_lies_about_itself_harms_nobody():
+    """What clang makes can be written by hand: sections, symbols and types that are none."""
+    lies = (
+        'asm(".section .BTF,\\"\\"\\n.byte 0x9f,0xeb,1,0\\n.long 24,0,0xfffffff0,0,8");',
+        'asm(".section .BTF.ext,\\"\\"\\n.byte 0x9f,0xeb,1,0\\n.long 24,0,0x7fffffff,8,8");',
+        'asm(".section .maps,\\"aw\\"\\n.zero 64");',
+        'asm(".section license,\\"aw\\"\\n.fill 4096,1,0xff");',
+        'asm(".section xdp,\\"ax\\"\\n.zero 8000");',
+        'char huge[1 << 28] SEC(".rodata.huge") = { 1 };',
+    )
+    for lie in lies:
+        said = taken(f"{HEAD}{lie}\n{PASSES}{TAIL}")
+        assert "Traceback" not in said
+
+
+def test_an_answer_with_a_probe_beside_it_kills_nobody():
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    before = on_host("bpftool", "prog", "show").stdout.count("raw_tracepoint")
+    try:
+        probe = 'SEC("raw_tp/sys_enter") int kill(void *ctx) { bpf_send_signal(9); return 0; }\n'
+        assert "a probe of the whole machine" in taken(HEAD + probe + PASSES + TAIL)
+        assert on_host("bpftool", "prog", "show").stdout.count("raw_tracepoint") == before
+        time.sleep(0.1)  # for a signal to arrive, if one was sent
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
