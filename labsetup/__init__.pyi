@@ -70,6 +70,10 @@ from .rivals.comparison import compare as compare
 from .rivals.flood import Flood as Flood
 from .rivals.ipvs import IpvsMaglev as IpvsMaglev
 from .rivals.ipvs import IpvsSource as IpvsSource
+from .rivals.latency import detours as detours
+from .rivals.latency import latency as latency
+from .rivals.nat import XdpNat as XdpNat
+from .rivals.replies import replies as replies
 from .rivals.requests import requests as requests
 from .rivals.ways import Direct as Direct
 from .rivals.ways import HAProxy as HAProxy

@@ -83,7 +83,7 @@ def _fill(program: Program) -> None:
     """Write into its tables what models.py assumes."""
     import ipaddress
 
-    from support import models_balance, models_peers
+    from support import models_balance, models_nat, models_peers
     from support.models import BLOCKED, NEXT_HOPS, PORTS
 
     if program.name == "dns_block":
@@ -102,6 +102,8 @@ def _fill(program: Program) -> None:
             program["ports"][port] = 1  # the sandbox's lo: a test run sends nothing
     if program.name.startswith("lb_"):
         models_balance.fill(program)
+    if program.name == "lb_nat":
+        models_nat.fill(program)
     if program.name in models_peers.MODELS:
         models_peers.fill(program)
 

@@ -10,11 +10,12 @@ from collections import Counter
 import pytest
 from scapy.utils import checksum
 from support import models_balance as balance
+from support import models_nat as nat
 from support.corpus import balancer_corpus, corpus
 from support.models import DROP, MODELS, PASS, REDIRECT, TX, drop_icmp
 from support.mutants import NUMBER, SEEDS, parts
 
-from labsetup import IP, Ether, IPv6
+from labsetup import IP, TCP, UDP, Ether, IPv6
 from labsetup.libbpf.runs import run_frame
 from labsetup.programs.run import VERDICTS
 
@@ -105,6 +106,43 @@ def test_a_balancer_remembers_what_its_model_remembers(loaded, balancer_frames):
     assert kept > 0.005 * NUMBER
     balance.fill_servers(program)
     program["active"][0] = 0
+
+
+def test_nat_does_what_its_model_does_on_both_ways(loaded):
+    fd = loaded["lb_nat"].fd
+    seen: Counter[str] = Counter()
+    for seed, part in parts(nat.corpus()):
+        for packet in part:
+            opinion = nat.lb_nat(packet)
+            _same(fd, packet, opinion, seed)
+            back = opinion[1][:6] == nat.CLIENT_MAC
+            seen[opinion[0] if opinion[0] == PASS else "back" if back else "there"] += 1
+    total = seen.total()
+    print(f"\nlb_nat: {total} packets, {dict(seen)}, seeds {SEEDS}")
+    assert total >= NUMBER
+    assert min(seen[PASS], seen["there"], seen["back"]) > 0.05 * total
+
+
+def test_scapy_finds_the_checksums_of_nat_right(loaded):
+    """Of IP and of TCP or UDP, in each changed packet in which they were right before."""
+    checked = 0
+    for packet in nat.corpus():
+        run = loaded["lb_nat"].run(packet)
+        if run.verdict != TX or not _as_scapy_makes_it(packet):
+            continue
+        assert _as_scapy_makes_it(run.after), packet.hex()
+        checked += 1
+    assert checked >= 100
+
+
+def _as_scapy_makes_it(raw: bytes) -> bool:
+    packet = Ether(raw)
+    again = packet.copy()
+    del again[IP].chksum
+    for kind in (TCP, UDP):
+        if kind in again and not (kind is UDP and not packet[UDP].chksum):
+            del again[kind].chksum
+    return bytes(again) == raw
 
 
 def _counted(program) -> int:

@@ -53,6 +53,7 @@ GOOD: dict[str, dict[str, str]] = {
     "Site": {"net": "routed()", "way": "'to_owner'", "key": "(1, 2)"},
     "Xdp": {"net": "many()", "program": "'lb_table'"},
     "XdpMemory": {"net": "many()"},
+    "XdpNat": {"net": "many()"},
     "account": {"net": "two()"},
     "balanced": {"servers": "2", "ipv6": "False"},
     "bgp_or_by_hand": {"net": "routed()"},
@@ -66,6 +67,7 @@ GOOD: dict[str, dict[str, str]] = {
     "counted_at": {"net": "routed()", "counter": "'IpInReceives'", "packets": "IP()/ICMP()"},
     "cpus": {},
     "datagrams": {"net": "many()", "at": "'0.0.0.0'", "pktinfo": "False", "questions": "2"},
+    "detours": {"net": "routed()", "peers": "Peers(routed())", "rounds": "1", "number": "4"},
     "ecmp": {"net": "routed()", "servers": "['s1']", "resilient": "False", "policy": "3"}
     | {"idle": "120"},
     "exhibit": {"room": "1"},
@@ -74,6 +76,7 @@ GOOD: dict[str, dict[str, str]] = {
     "hint": {"number": "'2.1'"},
     "journey": {"net": "two()", "interface": "two().client.eth0", "packet": "IP()/ICMP()"},
     "jump": {"hashes": "hashes()", "servers": "['a', 'b']"},
+    "latency": {"net": "many()", "rounds": "1", "number": "4", "ways": "[Direct]"},
     "maglev": {"hashes": "hashes()", "servers": "['a', 'b']", "rows": "251"},
     "mixed": {"x": "hashes()"},
     "modulo": {"hashes": "hashes()", "servers": "['a', 'b']"},
@@ -87,6 +90,8 @@ GOOD: dict[str, dict[str, str]] = {
     "random_flows": {"number": "5", "seed": "1", "ipv6": "False", "clients": "'192.0.2.0/24'"},
     "record": {"program": "loaded('xdp_pass', True)"},
     "rendezvous": {"hashes": "hashes()", "servers": "['a', 'b']", "weights": "[1, 2]"},
+    "replies": {"net": "many()", "sizes": "[9]", "rounds": "1", "number": "4", "mbits": "0"}
+    | {"ways": "[Direct]"},
     "requests": {"net": "many()", "number": "4", "seconds": "1"},
     "ring": {"hashes": "hashes()", "servers": "['a', 'b']", "points": "10"},
     "seed_of": {"server": "'s1'"},
@@ -250,6 +255,6 @@ def test_odd_arguments_end_in_a_sentence(
 @pytest.mark.parametrize("name", [name for name in GOOD if GOOD[name]])
 def test_the_right_arguments_are_right(name: str, space: dict[str, Any]) -> None:
     """What is tried with one odd argument is right but for that."""
-    if name in ("check", "exhibit", "next_hops", "Bgp", "watch", "explore"):
+    if name in ("check", "exhibit", "next_hops", "detours", "Bgp", "watch", "explore"):
         pytest.skip("tried by tests of its own")
     assert outcome(call_of(name, GOOD[name]), space) == ""

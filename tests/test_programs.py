@@ -10,7 +10,7 @@ import pytest
 from scapy.layers.inet6 import (
     IPv6ExtHdrHopByHop,
 )
-from support.models_balance import VIP6
+from support.models_balance import VIP, VIP6
 from support.verdicts import (
     DROP,
     FAR6,
@@ -61,6 +61,7 @@ CUTS = {
     "redirect": (Ether() / IPv6(dst=FAR6) / WAY6 / PING6, 86, REDIRECT),
     "dns_block": (Ether() / Dot1Q() / IPv6() / IPv6ExtHdrHopByHop() / WAY6 / QUERY, 131, DROP),
     "lb_table": (Ether() / Dot1Q() / IPv6(dst=VIP6) / IPv6ExtHdrHopByHop() / TCP(), 86, TX),
+    "lb_nat": (Ether() / Dot1Q() / IP(dst=VIP, len=40) / TCP(sport=40001), 58, TX),
     "second_chance": (Ether() / Dot1Q() / IPv6(dst=VIP6) / IPv6ExtHdrHopByHop() / TCP(), 86, TX),
     "neighbours": (
         Ether(dst="0a:00:00:01:00:04") / Dot1Q() / IPv6(dst=VIP6) / WAY6 / TCP(flags="A"),

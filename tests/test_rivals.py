@@ -18,6 +18,7 @@ from labsetup import (
     NftMasquerade,
     Program,
     Xdp,
+    XdpNat,
     balanced,
     breaks,
     capture,
@@ -58,6 +59,7 @@ def state(net):
         (Direct, 1, CLIENT),
         (Xdp, 5, CLIENT),
         (XdpMemory, 5, CLIENT),
+        (XdpNat, 5, CLIENT),
         (NftIngress, 5, CLIENT),
         (IpvsMaglev, 5, CLIENT),
         (IpvsSource, 5, CLIENT),
@@ -96,6 +98,7 @@ def test_requests_that_nobody_answers(five):
     [
         (Xdp, (0.1, 0.32), (0, 0)),
         (XdpMemory, (0, 0), (0, 0)),
+        (XdpNat, (0.1, 0.32), (0, 0)),
         (NftIngress, (0.1, 0.32), (0, 0)),  # the same rows
         # Without rows nft cuts the hash into regions: removing the last of N moves half, RFC 2992.
         (lambda net: NftIngress(net, rows=0), (0.36, 0.64), (0, 0)),
@@ -146,7 +149,9 @@ def test_frames_of_the_flood_are_right_and_of_many_flows(five):
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("kind", [Xdp, XdpMemory, NftIngress, IpvsMaglev, IpvsSource, NftDnat])
+@pytest.mark.parametrize(
+    "kind", [Xdp, XdpMemory, XdpNat, NftIngress, IpvsMaglev, IpvsSource, NftDnat]
+)
 def test_each_live_frame_comes_back_balanced(five, kind):
     with usable(kind(five)), Flood(five) as flood:
         before = five.lb.eth0.counters

@@ -30,6 +30,7 @@ class Balancer:
 
     Attributes:
         program: one of bpf/lb_*.c.
+        key: of the hash.
         weights: what `use` was told, by name: a server's share is its weight's.
         gone: servers that not even remembered flows are sent to, from the next `use` on.
         number: of its table: how many it has had, so that of two servers' one knows the newer.
@@ -57,6 +58,7 @@ class Balancer:
         if key is not None and not (len(np.shape(key)) == 1 and len(key) == 2):
             raise LabError(f"a key is two numbers, such as (2024, 204), not {key!r}")
         self.program = Program(program) if isinstance(program, str) else program
+        self.key = key or (secrets.randbits(64), secrets.randbits(64))
         self.gone: set[str] = set()
         self.number = 0
         self.watched, self._ill = False, set[str]()
@@ -71,7 +73,7 @@ class Balancer:
         vips = [ip_address(vip.partition("/")[0]) for vip in net.vip.split()]
         packed = {vip.version: vip.packed for vip in vips}
         self._settings = {
-            "key": {"word": list(key or (secrets.randbits(64), secrets.randbits(64)))},
+            "key": {"word": list(self.key)},
             "vip": packed[4],
             "vip6": packed.get(6, bytes(16)),
             "mac": self._at.packed_mac,

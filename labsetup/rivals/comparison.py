@@ -16,7 +16,8 @@ from ..plots.plots import Picture, plot
 from ..plots.style import SERIES
 from .flood import Flood
 from .ipvs import IpvsMaglev, IpvsSource
-from .requests import CLIENTS, requests_of, serving
+from .nat import XdpNat
+from .requests import CLIENTS, idle, requests_of, serving
 from .ways import (
     PORT,
     Direct,
@@ -33,6 +34,7 @@ WAYS: tuple[type[Way], ...] = (
     Direct,
     Xdp,
     XdpMemory,
+    XdpNat,
     NftIngress,
     IpvsMaglev,
     IpvsSource,
@@ -165,11 +167,7 @@ def compare(
     whole("the number of requests", number, CLIENTS, 100_000)
     whole("the number of frames", frames, 0, 2_000_000)
     whole("the number of connections", connections, 0, 10_000)
-    if net.lb.eth0.xdp:
-        raise LabError(
-            f"lb runs {net.lb.eth0.program_name}, which would take the packets before any other "
-            "way sees them; take it off first, as in net.lb.eth0.program.detach()"
-        )
+    idle(net)
     made = [way(net) for way in ways]
     found = Comparison(net, made)
     usable = [way for way in made if not way.missing]

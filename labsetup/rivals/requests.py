@@ -48,6 +48,13 @@ def _softirq() -> Callable[[], float]:
     return lambda: 0.0
 
 
+def cpu_clock(net: Network) -> Callable[[], float]:
+    """Seconds of CPU time, from now on, of the processes that are on the network's hosts now."""
+    pids = [pid for host in net for pid in host.pids]
+    before = sum(map(_processor_time, pids)) + _softirq()()
+    return lambda: sum(map(_processor_time, pids)) + _softirq()() - before
+
+
 @dataclass(frozen=True)
 class Requests:
     """What became of some short connections, and what they cost."""
@@ -78,12 +85,21 @@ class Requests:
         )
 
 
+def idle(net: Network) -> None:
+    """See that no program of the reader's balances in every way's place."""
+    if net.lb.eth0.xdp:
+        raise LabError(
+            f"lb runs {net.lb.eth0.program_name}, which would take the packets before any other "
+            "way sees them; take it off first, as in net.lb.eth0.program.detach()"
+        )
+
+
 @contextlib.contextmanager
 def serving(net: Network) -> Iterator[None]:
     """A lean server on each host that has the VIP, while the block runs."""
     for service in services(net, PORT).values():
         service.stop()  # it would answer from this process
-    for host in (next(iter(net)), net.lb):
+    for host in (next(iter(net)), net.hosts.get("lb", next(iter(net)))):
         # A port comes round again while a server still remembers it (TIME_WAIT).  It takes that for
         # new by a newer timestamp, so hosts that seem to be one must not begin anywhere.
         with host.inside():
@@ -115,14 +131,12 @@ def requests(net: Network, number: int = 2000, seconds: float = 10) -> Requests:
 
 def requests_of(net: Network, number: int, seconds: float = 10) -> Requests:
     """The same inside `serving`."""
-    client = next(iter(net))
-    pids = [pid for host in net for pid in host.pids]
-    before = sum(map(_processor_time, pids)) + _softirq()()
+    client, clock = next(iter(net)), cpu_clock(net)
     vip = net.vip.split("/")[0]
     each = number // CLIENTS
     asking = client.start([*SHORT, "ask", vip, f"{PORT}", f"{CLIENTS}", f"{each}", f"{seconds}"])
     asking.wait_for("done", seconds + 10)
-    cpu = sum(map(_processor_time, pids)) + _softirq()() - before
+    cpu = clock()
     said = [json.loads(line) for line in asking.stop(quiet=0).output.splitlines()[:-1]]
     answers: Counter[str] = sum((Counter(counts) for counts, _, _ in said), Counter())
     failed = {why: answers.pop(why, 0) for why in ("reset", "timed out")}

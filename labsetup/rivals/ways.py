@@ -115,6 +115,13 @@ class Way:
     def _address(self, host: str) -> str:
         return self.net.hosts[host].address
 
+    def _answers_by_lb(self) -> None:
+        """Each server's way to the client leads by lb from now on."""
+        route = f"{self._address('client')} via {self._address('lb')}"
+        for name in self.net.vip_hosts:
+            undo = f"ip route del {route}"
+            self._run(self.net.hosts[name], f"ip route add {route}", undo=undo)
+
 
 class Direct(Way):
     """No balancer: the client's packets go straight to one server.  The yardstick."""
@@ -143,9 +150,12 @@ class Xdp(Way):
             program: the name of one of bpf/lb_*.c.
         """
         super().__init__(net)
-        self._program = Program(program)
+        self._program = self._load(program)
         self._balancer: Balancer | None = None
         self._key = secrets.randbits(64), secrets.randbits(64)
+
+    def _load(self, program: str) -> Program:
+        return Program(program)
 
     def _begin(self) -> None:
         self._balancer = Balancer(self.net, self._program, self._key)
@@ -161,7 +171,7 @@ class Xdp(Way):
 
     def lose_state(self) -> None:
         assert self._balancer
-        self._program = Program(self._program.name)  # with maps of its own
+        self._program = self._load(self._program.name)  # with maps of its own
         self._balancer = Balancer(self.net, self._program, self._key, self._balancer.servers)
 
 
@@ -234,11 +244,7 @@ class NftDnat(Way):
         self._undo.append(self.lose_state)
         self._run(self.net.lb, "nft add table ip balancer", undo="nft delete table ip balancer")
         if not self.masquerade:
-            for name in self.net.vip_hosts:
-                route = f"{self._address('client')} via {self._address('lb')}"
-                self._run(
-                    self.net.hosts[name], f"ip route add {route}", undo=f"ip route del {route}"
-                )
+            self._answers_by_lb()
 
     def _sysctl(self, name: str, value: str) -> None:
         path = Path("/proc/sys", name.replace(".", "/"))

@@ -130,6 +130,7 @@ VERDICTS: dict[str, tuple[str, set[str], str]] = {
         },
         PASS,
     ),
+    "lb_nat": (TX, {"TCP to the VIP", "TCP to the VIP, VLAN-tagged"}, PASS),  # port 80
     "redirect": (
         REDIRECT,
         {
