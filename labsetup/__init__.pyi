@@ -37,6 +37,7 @@ from .observing.account import account as account
 from .observing.exceptions import Exceptions as Exceptions
 from .observing.journey import journey as journey
 from .observing.recorded import record as record
+from .observing.redirect_errors import RedirectErrors as RedirectErrors
 from .packets.craft import ARP as ARP
 from .packets.craft import DNS as DNS
 from .packets.craft import DNSQR as DNSQR

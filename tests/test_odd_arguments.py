@@ -32,6 +32,7 @@ GOOD: dict[str, dict[str, str]] = {
     "Connections": {"net": "many()", "number": "3", "port": "80", "wait": "0.3"},
     "Direct": {"net": "many()"},
     "Exceptions": {},
+    "RedirectErrors": {},
     "Flood": {"net": "many()"},
     "HAProxy": {"net": "many()"},
     "HealthChecks": {
@@ -113,6 +114,7 @@ METHODS = {
     "loaded('xdp_pass').export": {"folder": "'exported'"},
     "loaded('icmp_count')['icmp_packets'].__setitem__": {"key": "0", "value": "1"},
     "Exceptions().of": {"interface": "two().server.eth0"},
+    "RedirectErrors().of": {"interface": "two().server.eth0"},
     "Balancer(many(), loaded('lb_table')).use": {"servers": "'s1'"},
     "Balancer(many(), loaded('lb_table')).share": {"server": "'s1'"},
     "Peers(many()).use": {"servers": "'s1'", "gone": "['s2']"},

@@ -162,5 +162,5 @@ VERDICTS: dict[str, tuple[str, set[str], str]] = {
     "second_chance": (TX, VIP_PACKETS, PASS),
 }
 
-NO_XDP = {"exceptions"}
+NO_XDP = {"exceptions", "redirect_err", "devmap_xmit"}
 XDP_SOURCES = sorted(path for path in SOURCES.glob("*.c") if path.stem not in NO_XDP)
