@@ -290,7 +290,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     repository = tmp_path / "course"
     folder = repository / "notebooks"
     folder.mkdir(parents=True)
-    for part in ("pages", "container", "vm", "hub"):
+    for part in ("pages", "container", "vm", "hub", "service"):
         shutil.copytree(REPO / "labsetup" / part, repository / "labsetup" / part)
     for name in ("README.md", "CONTRIBUTING.md", "LICENSE"):
         shutil.copy(REPO / name, repository)

@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 import prometheus_client
 
 from labsetup import VIP, LabError, Program
+from labsetup.lessons.lesson_09_take_it_home.scene import APART, METRICS, NOBODY, PINS, PYTHON
 from labsetup.network.network import Network
 from labsetup.network.process import Background, Result
 from labsetup.rivals.ways import PORT
@@ -25,17 +25,9 @@ from labsetup.rivals.ways import PORT
 from .host import REPO
 
 FOLDER = REPO / "labsetup" / "service"
-PINS = Path("/sys/fs/bpf/xdp-balancer")
-NOBODY, POWER = 65534, "-all,+bpf,+net_admin"
-APART = [
-    *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"),
-    *(f"--{which}={POWER}" for which in ("inh-caps", "ambient-caps", "bounding-set")),
-]
 ALL = dict.fromkeys(["s1", "s2", "s3", "s4", "s5"], 1.0)
 KEPT = {name: 1.0 for name in ALL if name != "s3"}
-UDP_PORT, METRICS = PORT, "127.0.0.1:9435"
-# The one that the lab's came of: a venv's may lie in somebody's home, where nobody may not look.
-PYTHON = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+UDP_PORT = PORT
 
 
 def missing() -> str:
