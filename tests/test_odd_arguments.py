@@ -99,6 +99,7 @@ GOOD: dict[str, dict[str, str]] = {
     "three_hosts": {},
     "two_hosts": {"queues": "1", "ipv6": "False"},
     "unevenness": {"choice": "np.array(['a', 'b'])", "servers": "['a', 'b']"},
+    "upload": {"sender": "two().client", "receiver": "two().server", "megabytes": "1"},
     "watch": {"sources": "{'x': lambda: 1}", "seconds": "0.2", "every": "0.1"},
 }
 METHODS = {
