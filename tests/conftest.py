@@ -40,7 +40,9 @@ LONGEST = (
     "test_browser_lab",
     "test_hostile_c",
     "test_differential",
+    "test_export_differential",
     "test_export",
+    "test_service",
 )
 
 

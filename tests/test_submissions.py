@@ -91,8 +91,8 @@ def test_a_folder_of_submissions(tmp_path):
         ("bob", "1.1", "False"),
         ("eve", "3.2", "False"),
     ]
-    assert "512 bytes" in rows[2]["message"]
-    assert "PermissionError in line 2" in rows[4]["message"]
+    assert "512 bytes" in rows[3]["message"]
+    assert "PermissionError in line 2" in rows[5]["message"]
 
 
 JUNK = """import os, sys

@@ -74,7 +74,7 @@ STEPS = (
     _notebook_step("05", 131),
     _function("every exercise's solution", "solutions", 120, 181),
     _notebook_step("08", 254),
-    _notebook_step("09", 150),
+    _notebook_step("09", 130),
     _notebook_step("07", 525),
 )
 
