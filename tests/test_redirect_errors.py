@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from labsetup import ICMP, IP, LabError, Program, RedirectErrors, send, two_hosts
 from labsetup.lessons.lesson_05_send_back import rooms
 from labsetup.observing import tracepoint
+from labsetup.practice.exercise import find
+from labsetup.practice.judge import judge
 
 # What breaks the way, in which host, and what is said then.
 BROKEN = {
@@ -78,3 +82,11 @@ def test_a_kernel_without_the_tracepoint(monkeypatch, tmp_path):
     (tmp_path / "none.c").write_text("TRACEPOINT_PROBE(xdp, none)\n{\n\treturn args->err;\n}\n")
     with pytest.raises(LabError, match=r"no tracepoint xdp:none \(.*\); look elsewhere"):
         tracepoint.Tracer("none", "none", "look elsewhere")
+
+
+def test_a_check_prints_nothing_of_what_counts_here(monkeypatch):
+    """It is tried in a process forked from this one, which has none of its descriptors."""
+    monkeypatch.setattr("sys.unraisablehook", sys.__unraisablehook__)  # pytest's keeps it quiet
+    with RedirectErrors():
+        reply = judge(find("5.1"), find("5.1").starter)
+    assert "Exception ignored" not in repr(reply)

@@ -44,9 +44,15 @@ class Tracer:
             self.counts = Map(plan, fd, self._loaded)
             self._file = attach_tracepoint(self._loaded.fd, "xdp", event)
             if self._file >= 0:
-                weakref.finalize(self, os.close, self._file)
+                weakref.finalize(self, _close, self._file, os.getpid())
                 return
             reason = "it cannot be attached to"
         raise LabError(
             f"this kernel has no tracepoint xdp:{event} ({reason.splitlines()[-1]}); {instead}"
         )
+
+
+def _close(file: int, pid: int) -> None:
+    """In a process that was forked since, this number may be another file, or none."""
+    if os.getpid() == pid:
+        os.close(file)
