@@ -26,18 +26,21 @@ struct table { /* BCC takes seconds over a large array of anything but bytes */
 	u8 rows[2 * 65536] __attribute__((aligned(2))); /* u16: a place in servers, 0xffff: none */
 };
 
-/*
- * Whether a packet is for the VIP and its frame for this host: a switch floods what it does
- * not know, so frames for other hosts arrive here as well.  If it is, eth and one of ip and
- * ip6 are there.
- */
-static __always_inline bool for_vip(struct packet *pkt, struct config *config)
+/* Whether a packet is for the VIP.  If it is, eth and one of ip and ip6 are there. */
+static __always_inline bool to_vip(struct packet *pkt, struct config *config)
 {
-	if (!pkt->eth || !same_mac(pkt->eth->h_dest, config->mac))
-		return 0;
 	if (pkt->ip)
 		return pkt->ip->daddr == config->vip;
 	return pkt->ip6 && same_ip6(&pkt->ip6->daddr, &config->vip6);
+}
+
+/*
+ * The same, and its frame is for this host: a switch floods what it does not know, so frames
+ * for other hosts arrive here as well.
+ */
+static __always_inline bool for_vip(struct packet *pkt, struct config *config)
+{
+	return pkt->eth && same_mac(pkt->eth->h_dest, config->mac) && to_vip(pkt, config);
 }
 
 /* server: what lookup() gave, perhaps NULL. */

@@ -84,3 +84,4 @@ from .routing.bgp import Bgp as Bgp
 from .routing.by_hand import bgp_or_by_hand as bgp_or_by_hand
 from .routing.ecmp import ecmp as ecmp
 from .routing.ecmp import next_hops as next_hops
+from .routing.neighbours import Neighbours as Neighbours

@@ -16,7 +16,7 @@ from support.host import host_state
 from support.measuring import let_kernels_end
 
 if TYPE_CHECKING:
-    from labsetup import Program
+    from labsetup import Neighbours, Program
     from labsetup.balancing.peers import Peers
     from labsetup.network.network import Network
 
@@ -123,7 +123,7 @@ def net() -> Iterator[Network]:
 
 
 @pytest.fixture(scope="module")
-def peers(request: pytest.FixtureRequest) -> Iterator[Peers]:
+def peers(request: pytest.FixtureRequest) -> Iterator[Peers | Neighbours]:
     """Four servers that share a VIP, and run the program that the parameter names."""
     from support.peers import behind_a_router
 

@@ -98,6 +98,9 @@ def _pair(name, loaded):
 def test_the_same_verdict_bytes_and_maps(name, loaded, frames, host, tmp_path):
     original, source = _pair(name, loaded)
     packets = frames[name in BALANCERS]
+    if name == "neighbours":  # whom frames reach by addresses that a router has made up
+        here = models_peers.made_up(1, models_peers.HERE)
+        packets = [here + one[6:] if n % 4 else one for n, one in enumerate(packets)]
     verdicts: Counter[str] = Counter()
     with loaded_by_bpftool(built(name, source, tmp_path)) as there, host.inside():
         copy_maps(original, there)

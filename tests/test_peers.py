@@ -28,6 +28,7 @@ from support.peers import (
     readable,
     route,
     with_either,
+    with_mercy,
     with_second_chance,
 )
 
@@ -93,7 +94,7 @@ def test_a_row_keeps_its_second_chance_while_other_rows_change(peers):
     connections.close()
 
 
-@with_second_chance
+@with_mercy
 def test_new_connections_never_fail_while_the_servers_change(peers):
     """1,000 that begin while one change after another reaches one server after another."""
     net = net_of(peers)
@@ -140,7 +141,7 @@ def cookies(peers: Peers, always: bool) -> Iterator[None]:
 
 
 @pytest.mark.alone
-@with_second_chance
+@with_mercy
 @pytest.mark.parametrize("always", [False, True], ids=["half-open", "cookies"])
 @pytest.mark.parametrize("what", ["drain", "add", "flap"])
 def test_handshakes_end_well_though_the_servers_change_within(peers, what, always):

@@ -62,6 +62,11 @@ CUTS = {
     "dns_block": (Ether() / Dot1Q() / IPv6() / IPv6ExtHdrHopByHop() / WAY6 / QUERY, 131, DROP),
     "lb_table": (Ether() / Dot1Q() / IPv6(dst=VIP6) / IPv6ExtHdrHopByHop() / TCP(), 86, TX),
     "second_chance": (Ether() / Dot1Q() / IPv6(dst=VIP6) / IPv6ExtHdrHopByHop() / TCP(), 86, TX),
+    "neighbours": (
+        Ether(dst="0a:00:00:01:00:04") / Dot1Q() / IPv6(dst=VIP6) / WAY6 / TCP(flags="A"),
+        102,
+        TX,
+    ),
 }
 
 

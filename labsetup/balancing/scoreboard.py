@@ -11,6 +11,8 @@ from ..plots.live import progress_bar
 from ..plots.plots import Picture, plot
 from ..plots.style import HATCHES, SERIES
 
+LEGEND = 3  # ways whose names fit side by side
+
 
 class Scoreboard:
     """A field for each way and each event: how many connections broke.
@@ -57,7 +59,8 @@ class Scoreboard:
 
     def plot(self) -> Picture:
         """A group of bars for each event, a bar for each way."""
-        width = 0.8 / len(self.ways)
+        many = len(self.ways) > LEGEND
+        width = (0.9 if many else 0.8) / len(self.ways)
 
         def draw(axes: Any) -> None:
             for place, way in enumerate(self.ways):
@@ -71,11 +74,14 @@ class Scoreboard:
                     label=way,
                     hatch=HATCHES[place],
                 )
-                axes.bar_label(bars, padding=2)
+                axes.bar_label(bars, padding=2, fontsize="x-small" if many else None)
             axes.set_xticks(range(len(self.events)), self.events)
             axes.set_ylabel(f"broken of {self.of}")
             axes.legend(
-                frameon=False, ncols=len(self.ways), loc="lower center", bbox_to_anchor=(0.5, 1)
+                frameon=False,
+                ncols=min(LEGEND, len(self.ways)),
+                loc="lower center",
+                bbox_to_anchor=(0.5, 1.02),
             )
 
         rows = []

@@ -247,7 +247,7 @@ _CHECKS: tuple[tuple[str, bool, Callable[[], str]], ...] = (
     ("dig", False, _tool("dig", "lesson 04")),
     ("make", False, _tool("make", "lesson 09")),
     ("bird", False, _tool("bird", "lesson 08")),
-    ("nft", False, _tool("nft", "lesson 07")),
+    ("nft", False, _tool("nft", "lessons 07 and 08")),
     ("haproxy", False, _tool("haproxy", "lesson 07")),
     ("memory", False, _memory),
     ("disk", False, _disk),

@@ -13,11 +13,12 @@ from typing import NamedTuple
 _HEADER = struct.Struct("=16xHHIQQQIHHHHHH")
 _SECTION = struct.Struct("=IIQQQQIIQQ")
 _SYMBOL = struct.Struct("=IBBHQQ")
+MOST = 1 << 26  # zeros that are believed
 _EXECUTABLE, _NO_BITS, _SYMBOLS = 0x4, 8, 2  # SHF_EXECINSTR, SHT_NOBITS, SHT_SYMTAB
 
 
 class Section(NamedTuple):
-    """A section: its name, its bytes, whether they are code."""
+    """A section: its name, its bytes (zeros, if the file has none), whether they are code."""
 
     name: str
     data: bytes
@@ -61,7 +62,9 @@ class Elf:
         self.sections = [
             Section(
                 _text(data, texts + head[0]),
-                b"" if head[1] == _NO_BITS else data[head[4] : head[4] + head[5]],
+                bytes(min(head[5], MOST))
+                if head[1] == _NO_BITS
+                else data[head[4] : head[4] + head[5]],
                 bool(head[2] & _EXECUTABLE),
             )
             for head in heads

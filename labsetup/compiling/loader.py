@@ -27,11 +27,11 @@ from ..maps.plan import MapPlan
 from ..maps.values import type_of
 from ..network import jail
 from .bcc import PATIENCE
-from .btf import Btf, lines, size_of
+from .btf import Btf, lines
 from .elf import Elf
 from .object import Object, ObjectMap, ObjectProgram
 from .outcome import Code, Variable
-from .variables import initial
+from .variables import initial, placed
 
 MEMORY = 2**30  # bytes more than it begins with
 
@@ -135,23 +135,11 @@ def _told(
         "variables": {
             name: Variable(place, offset, kind, ".rodata" in plans[place].name)
             for place in hidden
-            for name, offset, kind in _variables(section_of(plans[place].name), file, types)
+            for name, offset, kind in placed(section_of(plans[place].name), file, types)
         },
         "structs": types.structs(),
     }
     return json.dumps(found), [main.fd, *files, *(one.fd for one in others)]
-
-
-def _variables(section: str, file: Elf, types: Btf) -> Iterator[tuple[str, int, Any]]:
-    """A section's variables: name, offset, description.
-
-    What has a dot in its name is a function's own.  Of a static array clang may keep some elements
-    alone; it is left out then.
-    """
-    at = {one.name: one for one in file.symbols if file.is_in(one, section)}
-    for name, kind in types.variables(section):
-        if "." not in name and name in at and at[name].size == size_of(kind):
-            yield name, at[name].offset, kind
 
 
 def section_of(name: str) -> str:
@@ -188,7 +176,7 @@ def _set(constants: Mapping[str, Any], maps: Sequence[ObjectMap], types: Btf, fi
     """Set variables of .rodata, of which the program sees nothing else from then on."""
     if not constants:
         return
-    has = {name: (at, kind) for name, at, kind in _variables(".rodata", file, types)}
+    has = {name: (at, kind) for name, at, kind in placed(".rodata", file, types)}
     data = initial(constants, has, file.section(".rodata"))
     next(one for one in maps if one.name.endswith(".rodata")).begin_with(data)
 

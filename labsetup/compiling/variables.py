@@ -1,14 +1,16 @@
-"""What a program's constants are before it is loaded."""
+"""A program's variables: where they lie in its object file, and what its constants are to be."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import LabError
 from ..maps.described import described
 from ..maps.values import form_of, made
+from .btf import Btf, size_of
+from .elf import Elf
 
 
 def initial(constants: Mapping[str, Any], has: Mapping[str, tuple[int, Any]], data: bytes) -> bytes:
@@ -47,3 +49,15 @@ def raw_of(kind: Any, value: Any, what: str) -> bytes:
     except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         raise LabError(f"{what} is {form_of(kind)}, not {value!r}") from None
     return bytes(made_of_it) if ctypes.sizeof(kind) else b""
+
+
+def placed(section: str, file: Elf, types: Btf) -> Iterator[tuple[str, int, Any]]:
+    """A section's variables: name, offset, description.
+
+    What has a dot in its name is a function's own.  Of a static array clang may keep some elements
+    alone; it is left out then.
+    """
+    at = {one.name: one for one in file.symbols if file.is_in(one, section)}
+    for name, kind in types.variables(section):
+        if "." not in name and name in at and at[name].size == size_of(kind):
+            yield name, at[name].offset, kind

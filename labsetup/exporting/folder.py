@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..errors import LabError
 from .flatten import Flat, flattened
-from .trial import built
+from .kept import variables
+from .trial import Built, built
 from .words import makefile, readme
 
 LONGEST = 1 << 20  # characters of C that are taken
@@ -64,13 +65,20 @@ def export(name: str, source: str, folder: Path, origin: str = "") -> Exported:
         raise LabError(f"{name} has more than {LONGEST:,} characters; export takes no more")
     flat = flattened(source, name)
     called = _called(name, flat)
+    made, trouble = Built(b"", ""), None
+    try:
+        made = built(flat.text, f"{called}.bpf.c")
+    except LabError as error:  # it is written all the same
+        trouble = error
+    told = origin or f"the C of {name}"
     files = {
         f"{called}.bpf.c": flat.text,
         "Makefile": makefile(called, flat),
-        "README.md": readme(called, flat, origin or f"the C of {name}"),
+        "README.md": readme(called, flat, told, variables(called, made.code)),
     }
     _write(folder, files)
-    made = built(flat.text, f"{called}.bpf.c")
+    if trouble:
+        raise trouble
     return Exported(folder, tuple(files), called, made.said, bool(made.code))
 
 

@@ -66,13 +66,14 @@ sudo xdp-loader unload eth0 --all
 
 `-m skb` behind `load` takes any driver; without it the driver must know XDP.
 
-With bpftool, which keeps what it loads as files below `/sys/fs/bpf`:
+With bpftool, which keeps what it loads as files below `/sys/fs/bpf` (`sudo mount -t bpf bpf
+/sys/fs/bpf`, where nothing is mounted there); the last two lines take it all away again:
 
 ```
 sudo bpftool prog load{all} {name}.bpf.o /sys/fs/bpf/{name}{type}{pinmaps}
 sudo bpftool net attach xdp pinned {pinned} dev eth0
 sudo bpftool prog show pinned {pinned}
-sudo bpftool net detach xdp dev eth0
+{read}sudo bpftool net detach xdp dev eth0
 sudo rm -r /sys/fs/bpf/{name}{pinned_maps}
 ```
 
@@ -87,7 +88,7 @@ sudo ip link set dev eth0 xdp off
 ## Maps
 
 {maps}
-"""
+{variables}"""
 
 
 @cache
@@ -113,13 +114,14 @@ def makefile(name: str, flat: Flat) -> str:
     return MAKEFILE.format(name=name, machine=machine, types=types, rule=rule)
 
 
-def readme(name: str, flat: Flat, origin: str) -> str:
+def readme(name: str, flat: Flat, origin: str, variables: str = "") -> str:
     """What a person reads who finds the folder.
 
     Args:
         name: of the files, without .bpf.c.
         flat: the program.
         origin: where its C came from.
+        variables: what is said of them.
     """
     several = len(flat.entries) > 1
     by_name = _PINNED.findall(flat.text)  # libbpf does it; bpftool does not do it again
@@ -140,6 +142,8 @@ def readme(name: str, flat: Flat, origin: str) -> str:
         # Another name tells libbpf nothing.
         type="" if re.fullmatch(r"xdp([./].*)?", section) else " type xdp",
         maps=_maps(name, flat),
+        variables=variables,
+        read=_read(name, flat, by_name),
     )
 
 
@@ -159,12 +163,17 @@ def _plain(remark: str) -> str:
 def _maps(name: str, flat: Flat) -> str:
     if not flat.maps:
         if by_name := _PINNED.findall(flat.text):
+            first = by_name[0]
             return (
-                f"`/sys/fs/bpf/{by_name[0]}` and what else is pinned by name stays when the "
-                "program goes; `bpftool map show` lists them all."
+                f"`{first}` and what else is pinned by name stays when the program goes, and the "
+                f"next version takes it over: by bpftool as above, in `/sys/fs/bpf/{first}`, by "
+                "xdp-loader with `-p /sys/fs/bpf` behind `load`; `ip` has a folder of its own for "
+                "that. To upgrade, load the new version beside the old one, and put it in its "
+                f"place with `sudo bpftool net attach xdp pinned /sys/fs/bpf/{name}-2 dev eth0 "
+                "overwrite`."
             )
         if _MAPS in flat.text:
-            return "`bpftool map show` lists them. They start empty each time that it is loaded."
+            return "`bpftool map show` lists them, with their names and numbers."
         return "It has none."
     lines = ["| map | what it is | what stands in it |", "|---|---|---|"]
     lines += [f"| `{one.name}` | {_kind(one)} | {_content(one)} |" for one in flat.maps]
@@ -184,6 +193,13 @@ def _maps(name: str, flat: Flat) -> str:
             f"`{name}.bpf.c` say byte by byte what it writes."
         )
     return "\n\n".join(words)
+
+
+def _read(name: str, flat: Flat, by_name: list[str]) -> str:
+    """What reads a map while the program runs; empty where there is none to read."""
+    if by_name:
+        return f"sudo bpftool map dump pinned /sys/fs/bpf/{by_name[0]}\n"
+    return f"{_example(name, flat)}\n" if flat.maps and _example(name, flat) else ""
 
 
 def _is_filled(one: Declared) -> bool:

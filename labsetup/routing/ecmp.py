@@ -77,7 +77,7 @@ def ecmp(
             commands.append(f"ip route replace {vip} metric 20 nhid {group}")
         if str(other) in present:
             commands.append(f"ip nexthop del id {other}")
-    _batch(router, [words.removeprefix("ip ") for words in commands if words.startswith("ip ")])
+    batch(router, [words.removeprefix("ip ") for words in commands if words.startswith("ip ")])
     shown = "\n$ ".join(f"ip netns exec {router.name} {words}" for words in commands)
     return Result(shown, routes_of(net), 0)
 
@@ -98,6 +98,12 @@ def next_hops(net: Network, flows: NDArray[np.void] | Iterable[tuple[str, int]])
         LabError: for a source that no router accepts, or without a route; and for IPv6 under
             policy 3, where the kernel hashes a packet once more than it does for this question.
     """
+    owner = owners_of(net)
+    return np.array([owner[via] for via in vias(net, flows)], dtype=np.str_)
+
+
+def vias(net: Network, flows: NDArray[np.void] | Iterable[tuple[str, int]]) -> list[str]:
+    """The next hop's address that the router chooses for each flow; as `next_hops`."""
     router, vips = router_of(net), vips_of(net)
     flows = flows if isinstance(flows, np.ndarray) else list(flows)
     is_flows = isinstance(flows, np.ndarray) and flows.dtype == FIVE_TUPLE
@@ -124,15 +130,19 @@ def next_hops(net: Network, flows: NDArray[np.void] | Iterable[tuple[str, int]])
                 "packets; send some and see where they arrive, or ask under policy 1"
             )
     entry = net.hosts["client"].first.peer.name
-    said = _batch(
+    said = batch(
         router,
         [
             f"route get {dst} from {src} iif {entry} ipproto {protocol} sport {sport} dport {dport}"
             for src, dst, protocol, sport, dport in asked
         ],
     )
-    owner = {address_of(net.hosts[n], v): n for n in net.vip_hosts for v in vips}
-    return np.array([owner[via] for via in re.findall(r" via (\S+)", said)], dtype=np.str_)
+    return re.findall(r" via (\S+)", said)
+
+
+def owners_of(net: Network) -> dict[str, str]:
+    """The server that has each address of those that a next hop may have."""
+    return {address_of(net.hosts[n], v): n for n in net.vip_hosts for v in vips_of(net)}
 
 
 def router_of(net: Network) -> Host:
@@ -201,11 +211,11 @@ def set_hash(router: Host, policy: int) -> list[str]:
     return commands
 
 
-def _batch(router: Host, lines: Sequence[str]) -> str:
-    """Run many commands of ip(8) at once."""
-    with router.inside():
+def batch(host: Host, lines: Sequence[str], command: str = "ip") -> str:
+    """Run many commands of ip(8), or of bridge(8), at once."""
+    with host.inside():
         ran = subprocess.run(
-            ["ip", "-batch", "-"],
+            [command, "-batch", "-"],
             input="".join(f"{line}\n" for line in lines),
             text=True,
             capture_output=True,
@@ -216,7 +226,7 @@ def _batch(router: Host, lines: Sequence[str]) -> str:
         found = re.search(r"Command failed -:(\d+)", ran.stderr)
         line = lines[int(found[1]) - 1] if found else lines[0]
         why = ran.stderr.splitlines()[0] if ran.stderr else "no reason given"
-        raise LabError(f"the router refuses «ip {line}»: {why}")
+        raise LabError(f"the {host.name} refuses «{command} {line}»: {why}")
     return ran.stdout
 
 

@@ -1,5 +1,5 @@
-"""What servers that share a VIP must make of a frame: a second opinion on bpf/to_owner.c and
-bpf/second_chance.c.
+"""What servers that share a VIP must make of a frame: a second opinion on bpf/to_owner.c,
+bpf/second_chance.c and bpf/neighbours.c.
 
 The kernel's lookup of sockets is modelled as sets of five-tuples, by what their sockets are.
 """
@@ -45,6 +45,8 @@ def fill(program: Program) -> None:
     program["settings"][0] = own
     for place in range(8):
         program["servers"][place] = {"seed": 0, "mac": mac_of(place)}
+    if "tables" not in program.maps:
+        return
     wrong, right = (np.array(table, "<u2") for table in (BEFORE, NOW))
     if program.name == "second_chance":
         wrong, right = (np.stack(pair, axis=1) for pair in ((wrong, right), (right, wrong)))
@@ -83,8 +85,7 @@ def second_chance(frame: bytes, sockets: Sockets) -> tuple[str, bytes]:
     if flow is None or so_far == 2:
         return PASS, frame
     row = siphash(flow) % 65536
-    of_a_connection = flow.kind == 6 and flow.source_port != NO_PORT and _segment(frame) != "opens"
-    if not of_a_connection:
+    if not _of_a_connection(frame, flow):
         return _on(frame, NOW[row], so_far + 1)
     if flow in sockets.connections:
         return PASS, frame
@@ -94,6 +95,30 @@ def second_chance(frame: bytes, sockets: Sockets) -> tuple[str, bytes]:
     if flow in sockets.over or _brings_a_cookie(frame, flow, sockets):
         return PASS, frame
     return _on(frame, BEFORE[row], 2)
+
+
+def made_up(before: int, now: int) -> bytes:
+    """The MAC address that a router has for a row."""
+    return b"\x0a\0" + before.to_bytes(2) + now.to_bytes(2)
+
+
+def neighbours(frame: bytes, sockets: Sockets) -> tuple[str, bytes]:
+    """The router has named the server before and this one in the address that the frame is for."""
+    mine = _OWN + frame[6:]
+    flow, before = flow_of(mine), int.from_bytes(frame[2:4])
+    if flow is None or frame[:6] != made_up(before, HERE):
+        return PASS, frame
+    known = flow in sockets.connections | sockets.over or _brings_a_cookie(frame, flow, sockets)
+    if known or not _of_a_connection(frame, flow):
+        return PASS, mine
+    ip = datagram(frame)
+    if ip is not None and ip.kind != 6:  # an error that quotes TCP: the router had no port of it
+        return TX, b"\xff" * 6 + b"\6\1" + _OWN[2:] + frame[12:]
+    return _on(mine, before, 1)
+
+
+def _of_a_connection(frame: bytes, flow: Flow) -> bool:
+    return flow.kind == 6 and flow.source_port != NO_PORT and _segment(frame) != "opens"
 
 
 def _segment(frame: bytes) -> str | bytes:
@@ -113,4 +138,4 @@ def _brings_a_cookie(frame: bytes, flow: Flow, sockets: Sockets) -> bool:
     return tcp[13] & 0x16 == 0x10 and ahead % 2**32 in sockets.cookies[flow]
 
 
-MODELS = {model.__name__: model for model in (to_owner, second_chance)}
+MODELS = {model.__name__: model for model in (to_owner, second_chance, neighbours)}

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from labsetup import VIP, VIP6, no_balancer, services
+from labsetup import VIP, VIP6, Neighbours, no_balancer, services
 from labsetup.balancing import hashing
 from labsetup.balancing.peers import Peers
 
@@ -20,6 +20,15 @@ with_second_chance = pytest.mark.parametrize(
 
 with_either = pytest.mark.parametrize(
     "peers", ["second_chance", "to_owner"], indirect=True, scope="module"
+)
+
+# Those that lose no connection of a server that lives.
+with_mercy = pytest.mark.parametrize(
+    "peers", ["second_chance", "neighbours"], indirect=True, scope="module"
+)
+
+with_each = pytest.mark.parametrize(
+    "peers", ["second_chance", "to_owner", "neighbours"], indirect=True, scope="module"
 )
 
 KEY = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
@@ -41,7 +50,7 @@ def route(net, servers: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def behind_a_router(program: str) -> Iterator[Peers]:
+def behind_a_router(program: str) -> Iterator[Peers | Neighbours]:
     """Four servers that run the program, and a router that spreads flows by five-tuple."""
     net = no_balancer(ipv6=True)
     for version in (4, 6):
@@ -49,22 +58,31 @@ def behind_a_router(program: str) -> Iterator[Peers]:
         assert net.router.run(f"sysctl -w {hashed}policy=3 {hashed}fields=0x37").status == 0
     net.router.run(f"ip route add {ELSEWHERE}.0/24 via 192.0.2.1")
     route(net, ALL)
-    yield Peers(net, program, KEY)
+    yield Neighbours(net) if program == "neighbours" else Peers(net, program, KEY)
     net.close()
 
 
-def net_of(peers: Peers):
-    return peers["s1"].net
+def net_of(peers: Peers | Neighbours):
+    return peers.net if isinstance(peers, Neighbours) else peers["s1"].net
 
 
-def change(peers: Peers, *servers: str, gone: Sequence[str] = ()) -> None:
+def way_of(peers: Peers | Neighbours) -> str:
+    return "neighbours" if isinstance(peers, Neighbours) else peers["s1"].program.name
+
+
+def change(peers: Peers | Neighbours, *servers: str, gone: Sequence[str] = ()) -> None:
     """Take servers out or in, at the servers and at the router."""
     peers.use(*servers, gone=gone)
-    route(net_of(peers), servers)
+    if isinstance(peers, Peers):
+        route(net_of(peers), servers)
 
 
-def restart(peers: Peers) -> None:
+def restart(peers: Peers | Neighbours) -> None:
     """The router forgets its routes, its neighbours and, where the kernel lets it, its seed."""
+    if isinstance(peers, Neighbours):
+        peers.restart_router()
+        peers.use()
+        return
     router = net_of(peers).router
     for words in (f"ip route del {VIP}", f"ip -6 route del {VIP6}", "ip neigh flush all"):
         assert router.run(words).status == 0
@@ -72,7 +90,7 @@ def restart(peers: Peers) -> None:
     route(net_of(peers), ("s4", "s2", "s1", "s3"))
 
 
-def crash(peers: Peers) -> None:
+def crash(peers: Peers | Neighbours) -> None:
     services(net_of(peers))["s2"].stop()
     change(peers, *WITHOUT_S2, gone=["s2"])
 
@@ -92,7 +110,7 @@ def owners(flows, servers: Sequence[str]):
 
 
 @contextlib.contextmanager
-def listening(peers: Peers, port: int, kind=socket.SOCK_STREAM) -> Iterator[dict]:
+def listening(peers: Peers | Neighbours, port: int, kind=socket.SOCK_STREAM) -> Iterator[dict]:
     """A socket on each server, at the VIP; each by what it is."""
     with contextlib.ExitStack() as stack:
         names = {}

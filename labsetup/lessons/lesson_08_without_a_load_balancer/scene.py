@@ -15,8 +15,10 @@ from ...network.process import Result
 from ...packets.craft import Ether
 from ...packets.wire import send
 from ...routing.ecmp import ecmp, known, router_of, set_cable
+from ...routing.neighbours import Neighbours
 
-ECMP_ALONE = "ECMP alone"
+ECMP_ALONE, RESILIENT, NEIGHBOURS = "ECMP alone", "resilient", "neighbours"
+WAYS = [ECMP_ALONE, RESILIENT, "to_owner", "second_chance", NEIGHBOURS]
 
 
 class Site:
@@ -25,7 +27,8 @@ class Site:
     Use it as a context manager, or call `close()`.
 
     Attributes:
-        peers: the servers' programs by server; None with ECMP alone.
+        peers: the servers' programs by server; None where the router alone has a table.
+        neighbours: the router's table by that way, None by others.
         dead: names of servers whose cable is pulled.
     """
 
@@ -35,18 +38,51 @@ class Site:
 
         Args:
             net: a network such as no_balancer().
-            way: ``"ECMP alone"``, or the program: ``"to_owner"`` or ``"second_chance"``.
-            key: of the hash, the same for all; None for one drawn by chance.
+            way: ``"ECMP alone"``, or with a ``"resilient"`` group; or the program at the servers:
+                ``"to_owner"``, ``"second_chance"`` or ``"neighbours"``.
+            key: of the servers' hash, the same for all; None for one drawn by chance.
+
+        Raises:
+            LabError: for another way, and for one that this machine does not have.
         """
+        if way not in WAYS:
+            raise LabError(f"there is no way {way!r}; there are: {', '.join(WAYS)}")
         self.net, self.way = net, way
         self.dead = set[str]()
+        self.peers: Peers | None = None
+        self.neighbours: Neighbours | None = None
+        if way == RESILIENT:
+            router_of(net).run("ip nexthop flush")  # buckets remember what was before
+        ecmp(net, resilient=way == RESILIENT)
+        if way == NEIGHBOURS:
+            self.neighbours = Neighbours(net)
+        elif way not in (ECMP_ALONE, RESILIENT):
+            self.peers = Peers(net, way, key)
+
+    @staticmethod
+    @checked
+    def ways(net: Network) -> list[str]:
+        """All that this machine has, and a line that says why, for each that it has not.
+
+        Args:
+            net: a network such as no_balancer(); its router has plain next hops after it.
+        """
+        missing = {NEIGHBOURS: Neighbours.missing(net)}
+        try:
+            ecmp(net, resilient=True)
+        except LabError as reason:  # a kernel before 5.13
+            missing[RESILIENT] = str(reason)
         ecmp(net)
-        self.peers = None if way == ECMP_ALONE else Peers(net, way, key)
+        for way, why in missing.items():
+            if why:
+                print(f"without {way}: {why}")
+        return [way for way in WAYS if not missing.get(way)]
 
     def use(self, *servers: str) -> None:
         """Have these servers, and no others, get new connections.
 
         The servers hear of it first, then the router: no packet comes to one that does not know.
+        By `neighbours` it is the router alone that hears of it.
 
         Args:
             servers: names, in the order in which the router lists its next hops.
@@ -57,12 +93,17 @@ class Site:
         names = known(self.net, servers)
         if self.dead & set(names):
             raise LabError(f"{', '.join(sorted(self.dead & set(names)))} has no cable any more")
+        if self.neighbours:
+            self.neighbours.use(*names, gone=self.dead)
+            return
         if self.peers:
             self.peers.use(*names, gone=self.dead)
-        ecmp(self.net, names)
+        ecmp(self.net, names, resilient=self.way == RESILIENT)
 
     def restart_router(self) -> Result:
-        """Have the router forget its next hops; `use` tells it some again."""
+        """Have the router forget its next hops and its neighbours; `use` tells it some again."""
+        if self.neighbours:
+            self.neighbours.restart_router()
         return router_of(self.net).run("ip nexthop flush")
 
     def pull_cable(self, server: str) -> Result:
@@ -74,6 +115,8 @@ class Site:
         """Take the program off every server, and plug in the cables that were pulled."""
         if self.peers:
             self.peers.detach()
+        if self.neighbours:
+            self.neighbours.stop()
         while self.dead:
             set_cable(self.net, self.dead.pop(), "up")
 
