@@ -68,7 +68,7 @@ STEPS = (
     _function("xdpdump on a program that drops", "dump", 30, 11),
     _function("xdp-loader with two programs", "dispatch", 30, 8),
     _function("IPVS balances", "ipvs", 60, 16),
-    _function("veth, with GRO and without", "veth", 90, 35),
+    _function("veth, with GRO and without", "veth", 90, 110),
     _notebook_step("01", 53),
     _notebook_step("04", 86),
     _notebook_step("05", 131),
