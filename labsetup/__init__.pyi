@@ -22,6 +22,7 @@ from .balancing.service import services as services
 from .command.doctor import checkup as checkup
 from .errors import LabError as LabError
 from .lessons.lesson_02_drop.scene import silent_hosts as silent_hosts
+from .lessons.lesson_05_send_back.scene import upload as upload
 from .lessons.lesson_07_load_balancer.scene import datagrams as datagrams
 from .lessons.lesson_08_without_a_load_balancer.scene import Site as Site
 from .lessons.lesson_08_without_a_load_balancer.scene import counted_at as counted_at
@@ -37,6 +38,7 @@ from .observing.account import account as account
 from .observing.exceptions import Exceptions as Exceptions
 from .observing.journey import journey as journey
 from .observing.recorded import record as record
+from .observing.redirect_errors import RedirectErrors as RedirectErrors
 from .packets.craft import ARP as ARP
 from .packets.craft import DNS as DNS
 from .packets.craft import DNSQR as DNSQR

@@ -25,6 +25,7 @@ from labsetup import (
     random_flows,
     rendezvous,
     table,
+    upload,
 )
 
 PING = Ether() / IP() / ICMP()
@@ -137,3 +138,22 @@ def test_a_claim_stands_below_what_was_measured(path):
         (said,) = [out.text for out in cell.outputs if out.get("name") == "stdout"]
         assert said.strip(), cell.source
         assert "Not shown here" not in said, "run the notebook anew, where nothing else runs"
+
+
+@pytest.mark.alone
+def test_native_xdp_slows_bulk_tcp_on_veth_and_most_of_it_is_the_loss_of_large_segments(net):
+    for host in (net.client, net.server):
+        host.run("ethtool --offload eth0 tx on tso on gso on")
+    nothing, rates = Program("xdp_pass"), []
+    for _ in range(3):
+        rates.append([upload(net.client, net.server)])
+        net.client.run("ethtool --offload eth0 tso off gso off")
+        rates[-1].append(upload(net.client, net.server))
+        net.client.run("ethtool --offload eth0 tso on gso on")
+        nothing.attach(net.server.eth0)
+        assert "tcp-segmentation-offload: off" in net.client.run("ethtool -k eth0").output
+        rates[-1].append(upload(net.client, net.server))
+        nothing.detach()
+    free, cut, native = np.median(rates, axis=0)
+    assert native < cut < free
+    assert free - cut > cut - native

@@ -103,7 +103,7 @@ def test_the_commands_usage(tmp_path):
     said = on_host(LAB, "export", "nonsense", tmp_path)
     assert said.returncode == 1
     assert "bpf/ has no program 'nonsense'; it has: " in said.stderr
-    for name in ("exceptions", "printed"):
+    for name in ("exceptions", "redirect_err", "devmap_xmit", "printed"):
         said = on_host(LAB, "export", name, tmp_path)
         assert "at a tracepoint and not on a packet" in said.stderr
     said = on_host(LAB, "export", "xdp_pass", "/proc/x")

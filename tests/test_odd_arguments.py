@@ -32,6 +32,7 @@ GOOD: dict[str, dict[str, str]] = {
     "Connections": {"net": "many()", "number": "3", "port": "80", "wait": "0.3"},
     "Direct": {"net": "many()"},
     "Exceptions": {},
+    "RedirectErrors": {},
     "Flood": {"net": "many()"},
     "HAProxy": {"net": "many()"},
     "HealthChecks": {
@@ -104,6 +105,7 @@ GOOD: dict[str, dict[str, str]] = {
     "three_hosts": {},
     "two_hosts": {"queues": "1", "ipv6": "False"},
     "unevenness": {"choice": "np.array(['a', 'b'])", "servers": "['a', 'b']"},
+    "upload": {"sender": "two().client", "receiver": "two().server", "megabytes": "1"},
     "watch": {"sources": "{'x': lambda: 1}", "seconds": "0.2", "every": "0.1"},
 }
 METHODS = {
@@ -119,6 +121,7 @@ METHODS = {
     "loaded('xdp_pass').export": {"folder": "'exported'"},
     "loaded('icmp_count')['icmp_packets'].__setitem__": {"key": "0", "value": "1"},
     "Exceptions().of": {"interface": "two().server.eth0"},
+    "RedirectErrors().of": {"interface": "two().server.eth0"},
     "Balancer(many(), loaded('lb_table')).use": {"servers": "'s1'"},
     "Balancer(many(), loaded('lb_table')).share": {"server": "'s1'"},
     "Peers(many()).use": {"servers": "'s1'", "gone": "['s2']"},

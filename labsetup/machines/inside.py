@@ -68,6 +68,7 @@ STEPS = (
     _function("xdpdump on a program that drops", "dump", 30, 11),
     _function("xdp-loader with two programs", "dispatch", 30, 8),
     _function("IPVS balances", "ipvs", 60, 16),
+    _function("veth, with GRO and without", "veth", 90, 110),
     _notebook_step("01", 53),
     _notebook_step("04", 86),
     _notebook_step("05", 131),
@@ -139,6 +140,18 @@ def ipvs() -> str:
     return "; ".join(told)
 
 
+def veth() -> str:
+    """Run the tests of what lesson 05 says of veth, and of why a redirect goes nowhere."""
+    repo = Path(__file__).parents[2]
+    tests = [f"{repo / 'tests' / name}.py" for name in ("test_veth", "test_redirect_errors")]
+    command = [*PYTHON, "pytest", "-p", "no:cacheprovider", "-q", "-rf", "--tb=line", *tests]
+    ran = subprocess.run(command, check=False, cwd=repo, capture_output=True, text=True)
+    lines = [line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if ran.returncode:
+        raise LabError("; ".join(lines) or f"pytest: {(ran.stderr or ran.stdout)[-500:]}")
+    return ran.stdout.strip().splitlines()[-1]
+
+
 def solutions() -> str:
     """Have each exercise's check judge its solution."""
     from ..practice.exercise import every
@@ -154,7 +167,7 @@ def solutions() -> str:
     return f"{len(exercises)} judged right"
 
 
-FUNCTIONS = {one.__name__: one for one in (dump, dispatch, ipvs, solutions)}
+FUNCTIONS = {one.__name__: one for one in (dump, dispatch, ipvs, veth, solutions)}
 
 
 def tell(**fields: Any) -> None:

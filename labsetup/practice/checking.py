@@ -19,7 +19,7 @@ from ..packets.fields import Field, fields_of
 from ..programs.program import Program
 from ..programs.run import VERDICTS, Run
 from ..programs.sources import around, entry_of
-from .museum import exhibit, halls
+from .museum import exhibit, halls, numbers
 
 Case = tuple[str, Packet | bytes, str, str]  # a packet in words, itself, its verdict, a thought
 
@@ -196,7 +196,6 @@ def diagnosed(number: str, diagnoses: object) -> None:
         Wrong: on the first room whose diagnosis is another.
     """
     hall = halls()[number]
-    first, *_, last = hall.rooms
     offered = ", ".join(f"«{failure.name}»" for failure in hall.failures)
     named = {_plain(failure.name): failure for failure in hall.failures}
     if not isinstance(diagnoses, Mapping):
@@ -204,7 +203,9 @@ def diagnosed(number: str, diagnoses: object) -> None:
         raise Wrong("your function", "a dict of rooms and diagnoses", repr(diagnoses), think)
     if not set(hall.rooms) & set(diagnoses):
         think = "A room is a number, without quotation marks."
-        raise Wrong("your function", f"keys from {first} to {last}", f"{list(diagnoses)}", think)
+        raise Wrong(
+            "your function", f"keys from {numbers(hall.rooms)}", f"{list(diagnoses)}", think
+        )
     for room, right in hall.rooms.items():
         said = diagnoses.get(room)
         suspect = named.get(_plain(said))

@@ -97,6 +97,13 @@ def hall_of(room: object) -> Hall:
     for hall in halls().values():
         if isinstance(room, int) and room in hall.rooms:
             return hall
-    each = [f"{min(hall.rooms)} to {max(hall.rooms)} for {id}" for id, hall in halls().items()]
+    each = [f"{numbers(hall.rooms)} for {id}" for id, hall in halls().items()]
     how = "; a room is a number, without quotation marks" if isinstance(room, str) else ""
     raise LabError(f"the museum has the rooms {', '.join(each)}, and no room {room!r}{how}")
+
+
+def numbers(rooms: Mapping[int, str]) -> str:
+    """What a hall's rooms are called: those in a row by the first and the last."""
+    each = sorted(rooms)
+    row = [one for place, one in enumerate(each) if one == each[0] + place]
+    return " and ".join([f"{row[0]} to {row[-1]}", *map(str, each[len(row) :])])

@@ -34,7 +34,13 @@ class Loaded:
         """
         self.fd = files[0]
         self.maps, self.others = list(files[1 : 1 + maps]), list(files[1 + maps :])
-        weakref.finalize(self, _close, tuple(files))
+        weakref.finalize(self, _let_go, tuple(files), os.getpid())
+
+
+def _let_go(files: Sequence[int], pid: int) -> None:
+    """In a process that was forked since, these numbers may be other files, or none."""
+    if os.getpid() == pid:
+        _close(files)
 
 
 def _close(files: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""Rooms 1 to 3 of the museum: middle forwards with the program `redirect`."""
+"""Rooms 1 to 3, and 10: middle forwards with `redirect`, the server answers with `echo_reply`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def _forwarding() -> Network:
         router["ports"][port] = interface
         _set_next_hop(router, port, interface, interface.peer.mac)
         router.attach(interface)
+    Program("echo_reply").attach(net.server.eth0)
     return net
 
 
@@ -55,10 +56,12 @@ def _see_checksums(net: Network) -> str:
 
 
 def _see_drops(net: Network) -> str:
-    before = net.middle.eth0.counters
+    came, leaves = net.middle.eth0, net.middle.eth1
+    before = came.counters, leaves.counters
     _send_ten(net)
-    drops = (net.middle.eth0.counters - before)["drops"]
-    return f"the client sent ten frames, and middle eth0 counts {drops} drops"
+    # Linux 6.1 hands them to the driver, and counts them there; newer ones ask it before.
+    drops = (came.counters - before[0])["drops"] + (leaves.counters - before[1])["tx_dropped"]
+    return f"the client sent ten frames, and middle counts {drops} drops"
 
 
 def _aim(net: Network, mac: str) -> None:
@@ -78,6 +81,27 @@ def _see_lifetimes(net: Network) -> str:
     return f"«Time to live exceeded» {'comes' if 'Time to live' in said else 'does not come'} back"
 
 
+def _leave_gro(net: Network) -> None:
+    net.middle.run("ip link set eth1 xdp off")
+    net.middle.run("ethtool --offload eth1 gro on")
+
+
+def _take_gro(net: Network) -> None:
+    net.middle.eth0.program.attach(net.middle.eth1)
+    net.middle.run("ethtool --offload eth1 gro off")
+
+
+def _see_sent_back(net: Network) -> str:
+    server, middle = net.server.eth0, net.middle.eth1
+    before = server.counters, middle.counters
+    send(net.client.eth0, IP(dst=str(server.addresses[0].ip)) / ICMP(), count=10)
+    counted, came = server.counters - before[0], middle.counters - before[1]
+    return (
+        f"after ten pings the server counts xdp_tx {counted['xdp_tx']}, xdp_tx_errors "
+        f"{counted['xdp_tx_errors']}, and middle eth1 rx_packets {came['rx_packets']}"
+    )
+
+
 HALL = Hall(
     exercise="5.4",
     build=_forwarding,
@@ -95,7 +119,14 @@ HALL = Hall(
             shows="the driver cannot hand frames over, and counts them as drops",
             look=_see_drops,
             cause=lambda net: net.server.run("ip link set eth0 xdp off"),
-            mend=lambda net: Program("xdp_pass").attach(net.server.eth0),
+            mend=lambda net: Program("echo_reply").attach(net.server.eth0),
+        ),
+        Failure(
+            name="GRO alone at the peer",
+            shows="every frame is counted as sent back, with no error, and none comes",
+            look=_see_sent_back,
+            cause=_leave_gro,
+            mend=_take_gro,
         ),
         Failure(
             name="wrong MAC address",
@@ -112,5 +143,10 @@ HALL = Hall(
             mend=lambda net: net.client.run("sysctl -w net.ipv4.ip_default_ttl=64"),
         ),
     ),
-    rooms={1: "no program at the peer", 2: "checksum offload", 3: "wrong MAC address"},
+    rooms={
+        1: "no program at the peer",
+        2: "checksum offload",
+        3: "wrong MAC address",
+        10: "GRO alone at the peer",
+    },
 )

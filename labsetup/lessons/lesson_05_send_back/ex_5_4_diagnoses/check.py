@@ -1,6 +1,7 @@
-"""Packets go missing in three ways, and each leaves other traces.
+"""Packets go missing in four ways, and each leaves other traces.
 
-Rooms 1 to 3 are looked at in turn. A wrong diagnosis is answered with what speaks against it.
+Rooms 1 to 3, and 10, are looked at in turn. A wrong diagnosis is answered with what speaks
+against it.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@ def diagnoses():
         1: "your diagnosis",
         2: "your diagnosis",
         3: "your diagnosis",
+        10: "your diagnosis",
     }
 
 
