@@ -7,11 +7,10 @@ def diagnoses():
         net = exhibit(room)
         law = account(net)
         pinged = net.client.ping(net.server, wait=0.3).received
-        if any(row.missing for row in law.balances):
-            found[room] = "no program at the peer"
-            continue
+        came = {row.where: row.received for row in law.balances}
         if not pinged:
-            found[room] = "GRO alone at the peer"
+            there = came["server eth0"]
+            found[room] = "GRO alone at the peer" if there else "no program at the peer"
             continue
         with capture(net.server.eth0) as wire:
             net.client.connect(net.server, wait=0.3)
