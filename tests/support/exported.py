@@ -57,9 +57,11 @@ def loaded(file: Path) -> Iterator[Loaded]:
     """Load an object file with bpftool, and pin it into the sandbox's bpffs for a while."""
     name = file.name.removesuffix(".bpf.o")
     program, maps = BPFFS / name, BPFFS / f"{name}_maps"
-    fds = list[int]()
+    fds, before = list[int](), set(BPFFS.iterdir())
     try:
-        run("bpftool", "prog", "load", file, program, "pinmaps", maps)
+        # A map that its C pins by name has its place already.
+        own = b"LIBBPF_PIN_BY_NAME" in file.with_suffix(".c").read_bytes()
+        run("bpftool", "prog", "load", file, program, *(() if own else ("pinmaps", maps)))
         found = [program, *sorted(maps.iterdir())] if maps.is_dir() else [program]
         fds += [lib.bpf_obj_get(os.fsencode(path)) for path in found]
         assert min(fds) >= 0, (found, ctypes.get_errno())
@@ -68,8 +70,9 @@ def loaded(file: Path) -> Iterator[Loaded]:
     finally:
         for fd in fds:
             os.close(fd)
-        program.unlink(missing_ok=True)
         shutil.rmtree(maps, ignore_errors=True)
+        for path in {*BPFFS.iterdir()} - before:
+            path.unlink()
 
 
 def elements(plan: MapPlan, fd: int) -> Elements:
