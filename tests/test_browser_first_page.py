@@ -53,7 +53,7 @@ def test_the_course_opens_first_with_a_terminal_below(lab):
     page = lab.page.locator(".xdp-lab-course")
     said = page.inner_text()
     assert "10 min, 15 with exercises" in said and "20 min, 45 with exercises" in said
-    assert "30 not yet" in said
+    assert "35 not yet" in said
     assert page.locator("a.next").inner_text() == "Begin with 00 Start here"
     assert lab.page.evaluate("document.activeElement.className") == "next"
     shows(lab, "no notebook has a network")

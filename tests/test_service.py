@@ -20,6 +20,7 @@ from support.service import ALL, KEPT, Copy, Service, missing, running, until
 from support.service_traffic import Traffic
 
 from labsetup import Connections, Flood, balanced
+from labsetup.lessons.lesson_09_take_it_home.scene import home
 from labsetup.network.network import Network
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
@@ -41,7 +42,7 @@ SWAP = "                bpf.put(self._current, bytes(4), struct.pack("
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="xdp-lab-service-") as made:
+    with tempfile.TemporaryDirectory(dir=home()) as made:
         os.chmod(made, 0o755)
         yield Path(made)
 

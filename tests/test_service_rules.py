@@ -19,6 +19,7 @@ from support.service import ALL, APART, NOBODY, PINS, PYTHON, Copy, Service, mis
 
 from labsetup import VIP, Connections, balanced, services
 from labsetup.balancing.vip_paths import MARK, VipPaths
+from labsetup.lessons.lesson_09_take_it_home.scene import home
 from labsetup.network.network import Network
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
@@ -35,7 +36,7 @@ def net() -> Iterator[Network]:
 
 @pytest.fixture(scope="module")
 def copy() -> Iterator[Copy]:
-    with tempfile.TemporaryDirectory(prefix="xdp-lab-service-") as made:
+    with tempfile.TemporaryDirectory(dir=home()) as made:
         os.chmod(made, 0o755)
         yield Copy(Path(made) / "copy")
 

@@ -175,7 +175,7 @@ def test_a_signal_leaves_all_or_nothing_of_what_is_written(
     exercise = copy / "labsetup/lessons/lesson_05_send_back/ex_5_5_signalled"
     notebook = copy / "notebooks/05-send-back.ipynb"
     whole = notebook.read_text()
-    words = {"new": ("exercise", "5.5", "signalled"), "sync": ()}[verb]
+    words = {"new": ("exercise", "5.6", "signalled"), "sync": ()}[verb]
     for _ in range(4):
         shutil.rmtree(exercise, ignore_errors=True)
         other = whole.replace("### 5.1 ", "### 5.1  ") if verb == "sync" else whole

@@ -15,10 +15,10 @@ from .environment import bcc
 COMMANDS = ("clang", "ip", "ping", "tcpdump")  # by which another distribution is judged
 TYPE = {
     "fedora": "dnf install bind-utils bird bpftool clang dnsmasq ethtool haproxy iproute iputils "
-    "kernel-devel-$(uname -r) kernel-headers libbpf-devel libseccomp llvm nftables procps-ng "
+    "kernel-devel-$(uname -r) kernel-headers libbpf-devel libseccomp llvm make nftables procps-ng "
     "python3 python3-bcc tcpdump util-linux xdp-tools",
     "arch": "pacman -S --needed bind bird bpf clang dnsmasq ethtool haproxy iproute2 iputils "
-    "libbpf libseccomp linux-api-headers linux-headers llvm nftables procps-ng python "
+    "libbpf libseccomp linux-api-headers linux-headers llvm make nftables procps-ng python "
     "python-bcc tcpdump util-linux xdp-tools",
 }
 

@@ -17,6 +17,7 @@ from ..maps.plan import MapPlan
 from ..network import sandbox
 
 PINS = Path("/sys/fs/bpf")
+MOST = 5  # names in a sentence
 
 
 class _Held:
@@ -42,7 +43,8 @@ def pinned(path: str | Path) -> Map:
         file = pinned_file(str(whole))
     except OSError as error:
         there = sorted(str(one.relative_to(PINS)) for one in PINS.rglob("*") if _is_pin(one))
-        has = f"; pinned in {PINS} are {', '.join(there)}" if there else f"; {PINS} is empty"
+        names = ", ".join(there[:MOST]) + (f" and {len(there) - MOST} more" * (len(there) > MOST))
+        has = f"; pinned in {PINS} are {names}" if there else f"; {PINS} is empty"
         raise LabError(f"nothing can be read at {whole} ({error.strerror}){has}") from None
     held = _Held(file)
     try:
@@ -57,7 +59,8 @@ def pinned(path: str | Path) -> Map:
 
 def _is_pin(path: Path) -> bool:
     """Whether somebody has pinned it; the kernel's own lists are called maps.debug and the like."""
-    return path.is_file() and path.suffix != ".debug"
+    own = path.stat().st_dev == PINS.stat().st_dev  # and nothing that is mounted there
+    return own and path.is_file() and path.suffix != ".debug"
 
 
 def _described(types: MapTypes, sizes: tuple[int, int]) -> tuple[str, str]:

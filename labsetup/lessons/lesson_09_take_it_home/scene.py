@@ -56,7 +56,7 @@ class StandAlone:
             LabError: if it cannot be built here.
         """
         self._net = net
-        self.folder = _folder()
+        self.folder = Path(tempfile.mkdtemp(dir=home()))
         self.folder.chmod(0o755)
         skipped = shutil.ignore_patterns("*.o", "__pycache__", "README.md")
         shutil.copytree(SERVICE, self.folder, ignore=skipped, dirs_exist_ok=True)
@@ -186,12 +186,12 @@ class StandAlone:
         return f"{runs}; {'the program is on lb eth0' if xdp else 'no program is on lb eth0'}"
 
 
-def _folder() -> Path:
-    """A folder that every user can look into, and that is gone with this notebook: in memory."""
+def home() -> Path:
+    """A folder that every user can look into, and that is gone with this process: in memory."""
     if not HOME.exists():
         HOME.mkdir()
         sandbox.mount("tmpfs", str(HOME), "tmpfs")
-    return Path(tempfile.mkdtemp(dir=HOME))
+    return HOME
 
 
 def _readings(text: str) -> Iterator[tuple[str, float]]:
