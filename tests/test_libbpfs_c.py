@@ -291,9 +291,9 @@ int counted(struct xdp_md *ctx)
         Program("counted", source)
         return time.monotonic() - begun
 
-    rounds = [(seconds(bccs), seconds(libbpfs)) for _ in range(7)]
-    ratios = sorted(theirs / ours for ours, theirs in rounds)
-    assert ratios[3] <= 0.35, ratios
+    rounds = [(seconds(bccs), seconds(libbpfs)) for _ in range(9)]
+    theirs, ours = (min(one) for one in zip(*rounds, strict=True))  # a machine has busy moments
+    assert ours <= 0.35 * theirs, rounds
 
 
 def test_bpftool_shows_its_types():

@@ -172,7 +172,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_signal_leaves_all_or_nothing_of_what_is_written(
     call: Call, copy: Path, verb: str, number: signal.Signals
 ) -> None:
-    exercise = copy / "labsetup/lessons/lesson_05_send_back/ex_5_5_signalled"
+    exercise = copy / "labsetup/lessons/lesson_05_send_back/ex_5_6_signalled"
     notebook = copy / "notebooks/05-send-back.ipynb"
     whole = notebook.read_text()
     words = {"new": ("exercise", "5.6", "signalled"), "sync": ()}[verb]
