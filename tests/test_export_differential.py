@@ -43,7 +43,7 @@ def _many(base: list[bytes]) -> list[bytes]:
     """As many packets as are asked for: of the corpus, cut at every length, and changed."""
     found = base + cuts(base)
     if len(found) > NUMBER // 2:
-        found = random.Random(len(packets)).sample(found, NUMBER // 2)
+        found = random.Random(SEEDS[0]).sample(found, NUMBER // 2)
     share = -(-(NUMBER - len(found)) // len(SEEDS))
     return [*found, *(one for seed in SEEDS for one in mutants(base, seed, share))]
 
