@@ -208,4 +208,4 @@ def _until(is_so: Callable[[], bool], act: str) -> None:
     while not is_so():
         if time.monotonic() - begun > PATIENCE:
             raise LabError(f"after {PATIENCE:g} s there is no word of the {act}; start it anew")
-        time.sleep(0.005)
+        time.sleep(0.005)  # its words come through a pipe, which nobody announces
