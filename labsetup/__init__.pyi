@@ -24,6 +24,7 @@ from .errors import LabError as LabError
 from .lessons.lesson_02_drop.scene import silent_hosts as silent_hosts
 from .lessons.lesson_05_send_back.scene import upload as upload
 from .lessons.lesson_07_load_balancer.scene import datagrams as datagrams
+from .lessons.lesson_08_without_a_load_balancer.churn import churn as churn
 from .lessons.lesson_08_without_a_load_balancer.scene import Site as Site
 from .lessons.lesson_08_without_a_load_balancer.scene import counted_at as counted_at
 from .lessons.lesson_09_take_it_home.scene import StandAlone as StandAlone

@@ -65,6 +65,7 @@ GOOD: dict[str, dict[str, str]] = {
     "collateral": {"before": "np.array(['a', 'b'])", "after": "np.array(['b', 'b'])"},
     "compare": {"net": "many()", "rounds": "1", "number": "4", "frames": "0", "connections": "0"}
     | {"ways": "[Direct]"},
+    "churn": {"net": "routed()", "key": "(1, 2)", "seconds": "10", "ways": "['neighbours']"},
     "counted_at": {"net": "routed()", "counter": "'IpInReceives'", "packets": "IP()/ICMP()"},
     "cpus": {},
     "datagrams": {"net": "many()", "at": "'0.0.0.0'", "pktinfo": "False", "questions": "2"},

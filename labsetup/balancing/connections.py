@@ -12,7 +12,7 @@ import resource
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -29,10 +29,12 @@ from ..network.network import Network
 from ..network.session import current
 from ..plots.live import progress_bar
 from ..plots.style import SIGNS
+from .given import described
 from .hashing import FIVE_TUPLE, MAPPED, Names
 from .service import RESET_ON_CLOSE, in_background, services
 
 OPENING, ALIVE, RESET, TIMED_OUT = "opening", "alive", "reset", "timed out"
+ENDED = "ended"  # by the client, in good order
 NOBODY = "nobody"  # where a connection is that no server ever answered
 LONG = 500  # connections for whose opening one may want to see a bar
 AT_ONCE = 100  # connections being opened at the same time
@@ -149,27 +151,47 @@ class Connections:
         whole("the number of connections", number, 1, 10_000)
         amount("the wait in seconds", wait, 0.01, 60)
         _make_room(2 * number + 200)
-        self._net, self._wait = net, wait * crowding()
+        self._net, self._wait, self._to = net, wait * crowding(), (vip, port)
         for service in services(net, port).values():
             if afresh:
                 service.stop()
             service.start()
-        client = next(iter(net))
-        client.at_close(self.close)
-        sockets = _sockets(client, number, vip, itertools.chain(ports, current().one(_own_ports)))
-        self.flows = _five_tuples(sockets, vip, port)
-        self._clients = [_Client() for _ in sockets]
-        with progress_bar(number, f"opening {number:,} connections", number >= LONG) as shown:
-            self._run(self._open(sockets, (vip, port)), shown)
+        next(iter(net)).at_close(self.close)
+        self.flows = np.zeros(0, FIVE_TUPLE)
+        self._clients: list[_Client] = []
+        self._open(number, ports)
 
-    async def _open(self, sockets: list[socket.socket], to: tuple[str, int]) -> None:
+    @checked
+    def more(self, number: int) -> Connections:
+        """Open some beside those that there are.
+
+        Args:
+            number: of new connections, from 0 to 10,000.
+        """
+        whole("the number of connections", number, 0, 10_000)
+        if number:
+            _make_room(2 * number + 200)
+            self._open(number)
+        return self
+
+    def _open(self, number: int, ports: Iterable[int] = ()) -> None:
+        some = itertools.chain(ports, current().one(_own_ports))
+        sockets = _sockets(next(iter(self._net)), number, self._to[0], some)
+        flows = np.concatenate([self.flows, _five_tuples(sockets, *self._to)])
+        self.flows = flows.astype(FIVE_TUPLE)  # which concatenate packs more tightly
+        clients = [_Client() for _ in sockets]
+        self._clients += clients
+        with progress_bar(number, f"opening {number:,} connections", number >= LONG) as shown:
+            self._run(self._connect(clients, sockets), clients, shown)
+
+    async def _connect(self, clients: list[_Client], sockets: list[socket.socket]) -> None:
         limit = asyncio.Semaphore(AT_ONCE)
 
         async def one(client: _Client, raw: socket.socket) -> None:
             async with limit:
-                await client.open(raw, to, self._wait)
+                await client.open(raw, self._to, self._wait)
 
-        await asyncio.gather(*map(one, self._clients, sockets))
+        await asyncio.gather(*map(one, clients, sockets))
 
     async def _ask(self) -> None:
         asked = [client for client in self._clients if client.state == ALIVE]
@@ -183,13 +205,18 @@ class Connections:
                 client.lose(TIMED_OUT)
                 client.transport.abort()
 
-    def _run(self, work: Coroutine[Any, Any, None], shown: Callable[[int], None]) -> None:
-        """Do it in the loop's thread, and show how far it is."""
-        limit = time.monotonic() + len(self._clients) / AT_ONCE * self._wait + 10
+    def _run(
+        self,
+        work: Coroutine[Any, Any, None],
+        clients: Sequence[_Client],
+        shown: Callable[[int], None] = lambda done: None,
+    ) -> None:
+        """Do it in the loop's thread, and show how many of the clients are at it."""
+        limit = time.monotonic() + len(clients) / AT_ONCE * self._wait + 10
         future = in_background(work)
         while not future.done() and time.monotonic() < limit:
             wait([future], timeout=0.1)
-            shown(sum(client.state != OPENING for client in self._clients))
+            shown(sum(client.state != OPENING for client in clients))
         if not future.done():
             future.cancel()
             raise LabError("the connections did not answer in time; make the network anew")
@@ -197,7 +224,28 @@ class Connections:
 
     def check(self) -> Connections:
         """Send a line through each connection that is alive, and wait for it to come back."""
-        self._run(self._ask(), lambda done: None)
+        self._run(self._ask(), self._clients)
+        return self
+
+    @checked
+    def end(self, which: NDArray[np.bool_]) -> Connections:
+        """Have the client end some of those that are alive: they are not broken, but over.
+
+        Args:
+            which: a truth for each connection, in the order of `flows`.
+
+        Raises:
+            LabError: for more or fewer than there are.
+        """
+        if which.dtype != np.bool_ or which.shape != self.alive.shape:
+            raise LabError(
+                f"end() takes a truth for each of {len(self._clients):,} connections, such as "
+                f"connections.at == 's3', not {described(which)}"
+            )
+        over = [c for c, one in zip(self._clients, which, strict=True) if one and c.state == ALIVE]
+        for client in over:
+            client.state = ENDED
+        in_background(_abort([client.transport for client in over])).result(5)
         return self
 
     @property
@@ -213,7 +261,7 @@ class Connections:
     @property
     def broken(self) -> int:
         """How many were lost since they were opened, or never opened."""
-        return int((~self.alive).sum())
+        return sum(client.state not in (ALIVE, ENDED) for client in self._clients)
 
     @property
     def tallies(self) -> list[Tally]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import html
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..arguments import checked, shown
 from ..errors import LabError
-from .plots import Picture, inside
+from .plots import Frame, Picture, inside
 from .readings import Readings, figures
 
 # The names that drawings have for a page's colours, and JupyterLab's.
@@ -22,6 +23,7 @@ _COLOURS = (
     "--ink:var(--jp-ui-font-color0,currentColor);--faint:var(--jp-ui-font-color1,gray);"
     "--line:var(--jp-border-color0,#8a8a8a);--ground:var(--jp-layout-color0,transparent)"
 )
+MOSTLY = 9  # times as long as a picture takes to draw, nobody draws
 _LEAST = 0.85  # of its width: then it scrolls, rather than to become too small to read
 
 
@@ -72,6 +74,44 @@ def progress_bar(total: int, what: str, wanted: bool = True) -> Iterator[Callabl
         yield shown
     finally:
         box.layout.display = "none"
+
+
+@contextlib.contextmanager
+def moving(what: str) -> Iterator[Callable[[Callable[[], Picture]], None]]:
+    """A place for a picture that changes while the block runs, in a notebook; else nothing.
+
+    It is gone when the block ends, as a bar is.
+
+    Args:
+        what: is shown, for a page without a kernel.
+
+    Gives a function that takes what draws the picture; it draws when the last one is a second old,
+    and when it takes long less often, so that most of the time is for what is drawn.
+    """
+    from IPython import get_ipython
+
+    if get_ipython() is None:
+        yield lambda draw: None
+        return
+    import ipywidgets
+
+    view, due, frame = ipywidgets.HTML(), 0.0, Frame([])
+    live(view, {"text/plain": what})
+
+    def shown(draw: Callable[[], Picture]) -> None:
+        nonlocal due, frame
+        begun = time.monotonic()
+        if begun < due:
+            return
+        with inside(frame):
+            picture = draw()
+        view.value, frame = inline(picture), picture.frame
+        due = time.monotonic() + max(1.0, MOSTLY * (time.monotonic() - begun))
+
+    try:
+        yield shown
+    finally:
+        view.layout.display = "none"
 
 
 class Watch:

@@ -133,25 +133,29 @@ class Site:
 
 @checked
 def counted_at(
-    net: Network, counter: str, packets: Packet | Sequence[Packet], limit: float = 5
+    net: Network,
+    counter: str,
+    packets: Packet | bytes | Sequence[Packet | bytes],
+    limit: float = 5,
 ) -> list[str]:
     """Send packets from the client to the router; which servers' kernels counted something?
 
     Args:
         net: a network such as no_balancer().
         counter: its name, as nstat(8) lists it, such as ``"IcmpInDestUnreachs"``.
-        packets: from the IP header on.
+        packets: from the IP header on; or frames, as `segments` gives them.
         limit: seconds to wait for the first server that counts.
 
     Returns:
         the server's name for each time that its counter went up; none, when nobody counted.
     """
-    several = [packets] if isinstance(packets, Packet) else packets
-    before = _counts(net, counter)
-    send(net.client.eth0, [Ether(dst=router_of(net).first.mac) / packet for packet in several])
-    end = time.monotonic() + limit
-    while (after := _counts(net, counter)) == before and time.monotonic() < end:
-        time.sleep(0.01)  # polls: nobody tells when a counter moves
+    several = [packets] if isinstance(packets, Packet | bytes) else packets
+    head, before = Ether(dst=router_of(net).first.mac), _counts(net, counter)
+    send(net.client.eth0, [one if isinstance(one, bytes) else head / one for one in several])
+    last, after, end = before, _counts(net, counter), time.monotonic() + limit
+    while (after == before or after != last) and time.monotonic() < end:
+        time.sleep(0.01)  # polls: nobody tells when a counter moves, or moves no more
+        last, after = after, _counts(net, counter)
     return [name for name in net.vip_hosts for _ in range(after[name] - before[name])]
 
 
