@@ -157,6 +157,18 @@ def test_what_a_guest_tells_becomes_a_table(guest, ok, last, stock, tmp_path, mo
     assert "side by side" not in f"{outcome!r}"
 
 
+def test_where_time_is_short_what_is_further_is_left_out(stock, tmp_path, monkeypatch):
+    due = [step for step in STEPS if not step.further]
+    begun = json.dumps({"begins": STEPS[len(due)].name, "limit": 9})
+    qemu = f"echo '{HELLO}'; {told_of(due)}\necho '{begun}'; exec sleep 600"
+    outcome = tried(qemu, stock, tmp_path, monkeypatch, cpus=1, seconds=3)
+    assert outcome.ok
+    left = [name for name, ok, *_ in outcome.steps if ok is None]
+    assert left == [step.name for step in STEPS if step.further]
+    assert f"{outcome!r}".count("skipped") == len(left)
+    assert "no time was left" in f"{outcome!r}"
+
+
 SHARES = divide(STEPS, 2)
 
 
@@ -194,7 +206,7 @@ def test_what_two_guests_tell_becomes_one_table(
     said = dict.fromkeys([step.name for step in STEPS], "well")
     said |= dict.fromkeys([step.name for step in SHARES[1]], its_rest)
     said[SHARES[1][0].name] = its_first
-    assert [row[10:].partition("  ")[0] for row in rows] == [*said]
+    assert [row[11:].partition("  ")[0] for row in rows] == [*said]
     assert [row.rpartition(" s  ")[2] for row in rows] == [*said.values()]
     log = capsys.readouterr().err
     assert f"6.99.1-test, guest 2: {SHARES[1][0].name}: {'ok' if ok else 'FAILED'}" in log

@@ -19,10 +19,11 @@ def divide(steps: Sequence[Step], guests: int) -> list[list[Step]]:
         steps: in the order of the table.
         guests: how many.
     """
-    first, *others = steps
+    first, *others = (step for step in steps if not step.further)
     shares = [[first], *([] for _ in range(guests - 1))]
     busy = [first.takes, *(LATER for _ in range(guests - 1))]
-    for step in sorted(others, key=lambda step: -step.takes):
+    further = [step for step in steps if step.further]
+    for step in [*sorted(others, key=lambda step: -step.takes), *further]:
         guest = busy.index(min(busy))
         shares[guest].append(step)
         busy[guest] += step.takes

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..installing.steps import say
 from .boot import HELLO, Machine
-from .inside import Step
-from .outcome import Outcome
+from .inside import NO_TIME, Step
+from .outcome import WORDS, Outcome
 
 
 class Guest:
@@ -30,7 +30,7 @@ class Guest:
     ) -> None:
         self.machine, self.number = machine, number
         self.up = self.over = False
-        self._steps, self._outcome = [step.name for step in steps], outcome
+        self._steps, self._outcome = {step.name: step for step in steps}, outcome
         self._begun = self._since = time.monotonic()
         self._now = ""
 
@@ -64,11 +64,11 @@ class Guest:
         elif "end" in news:
             self.over = True
 
-    def _note(self, step: str, ok: bool, said: str) -> None:
+    def _note(self, step: str, ok: bool | None, said: str) -> None:
         seconds = time.monotonic() - self._since
-        self._steps.remove(step)
+        del self._steps[step]
         self._outcome.steps.append((step, ok, seconds, said))
-        say(f"{self.name}: {step}: {'ok' if ok else 'FAILED'} in {seconds:.0f} s; {said}")
+        say(f"{self.name}: {step}: {WORDS[ok]} after {seconds:.0f} s; {said}")
         self._since = time.monotonic()
 
     def silent(self) -> bool:
@@ -85,12 +85,15 @@ class Guest:
         if self._steps and (self.up or self.number > 1 or not self.machine.kvm):
             what = "the guest ended" if self.up else "it did not come up"
             why = f"{what}; at last it said: {self.machine.last_words}"
-            said = "no time was left; --minutes gives more" if self.up and not in_time else why
+            late = self.up and not in_time
+            said = NO_TIME if late else why
             first, *rest = self._steps if self.up or self.number > 1 else ["boot"]
             seconds = time.monotonic() - self._since
-            self._outcome.steps.append((first, False, seconds, said))
-            self._outcome.steps += [(name, False, 0.0, "not begun") for name in rest]
-            say(f"{self.name}: {first}: FAILED after {seconds:.0f} s; {said}")
+            left_out = {name for name, step in self._steps.items() if late and step.further}
+            ok = {name: None if name in left_out else False for name in [first, *rest]}
+            self._outcome.steps.append((first, ok[first], seconds, said))
+            self._outcome.steps += [(name, ok[name], 0.0, "not begun") for name in rest]
+            say(f"{self.name}: {first}: {WORDS[ok[first]]} after {seconds:.0f} s; {said}")
         self.machine.close()
 
 
