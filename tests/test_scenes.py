@@ -117,6 +117,20 @@ def test_a_site_changes_servers_and_router(net: Network) -> None:
     assert not any(net.hosts[name].eth0.xdp for name in ALL)
 
 
+def test_who_is_ill_by_mistake_keeps_its_connections(net: Network) -> None:
+    with Site(net, "second_chance", KEY) as site:
+        assert site.peers
+        connections = Connections(net, 100)
+        site.peers.leave_out({"s3"})
+        assert connections.check().broken == 0 < (connections.at == "s3").sum()
+        during = Connections(net, 60, afresh=False)
+        assert "s3" not in during.at
+        site.peers.leave_out(())
+        assert connections.check().broken + during.check().broken == 0
+        with pytest.raises(LabError, match="there is no server s9"):
+            site.peers.use(*ALL, gone=["s9"])
+
+
 def test_a_site_without_a_program_is_its_router(net: Network) -> None:
     with Site(net, "ECMP alone") as site:
         site.use(*WITHOUT_S3)
@@ -146,6 +160,7 @@ def test_a_dead_server_takes_its_own_connections_along(net: Network) -> None:
     [
         (lambda site: site.use("s9"), "there is no server s9"),
         (lambda site: site.use(), "name at least one server"),
+        (lambda site: site.use("s1", s2=0.5), "use() takes servers"),
         (lambda site: site.pull_cable("s9"), "there is no server s9"),
     ],
 )

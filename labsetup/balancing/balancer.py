@@ -61,7 +61,7 @@ class Balancer:
         self.key = key or (secrets.randbits(64), secrets.randbits(64))
         self.gone: set[str] = set()
         self.number = 0
-        self.watched, self._ill = False, set[str]()
+        self.watched, self._ill, self._dead = False, set[str](), set[str]()
         self.net = net
         self.weights: dict[str, float] = {}
         self._used: dict[str, float] = {}  # replaced as a whole: other threads read it
@@ -120,23 +120,24 @@ class Balancer:
             )
         with self._lock:
             if not self.watched:
-                self._ill = set()
+                self._ill, self._dead = set(), set()
             self.weights = {name: float(told[name]) for name in self._places if name in told}
             self._apply()
 
-    def leave_out(self, ill: Collection[str]) -> None:
-        """Leave out servers that are ill, whoever `use` named, and give them no remembered flows.
+    def leave_out(self, ill: Collection[str], silent: bool = True) -> None:
+        """Leave out servers that are ill, whoever `use` named.
 
         Args:
             ill: all that are; who is no longer among them is used again.
+            silent: whether they may be dead, so that not even remembered flows go to them.
         """
         with self._lock:
-            self._ill = set(ill)
+            self._ill, self._dead = set(ill), set(ill) if silent else set()
             self._apply()
 
     def _apply(self) -> None:
-        gone = self.gone | self._ill
-        used = {n: weight for n, weight in self.weights.items() if weight and n not in gone}
+        gone, out = self.gone | self._dead, self.gone | self._ill
+        used = {n: weight for n, weight in self.weights.items() if weight and n not in out}
         if self._told == (used, gone):
             return
         self._told = None  # until it is done: who is interrupted here may ask for the same again

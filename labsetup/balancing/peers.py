@@ -52,16 +52,25 @@ class Peers(dict[str, Balancer]):
             servers: who gets new connections.
             gone: who is dead, so that nobody hands anything on to it.
             weights: as `Balancer.use` takes them.
+
+        Raises:
+            LabError: as `Balancer.use`.
         """
+        if unknown := set(gone) - self.keys():
+            raise LabError(f"there is no server {min(unknown)}; there are {', '.join(self)}")
         for one in self.values():
             one.gone = set(gone)
             one.use(*servers, **weights)
         self._in_step()
 
     def leave_out(self, ill: Collection[str]) -> None:
-        """Tell every server who is ill, as `Balancer.leave_out` does."""
+        """Tell every server who is ill: those get no new connections, and keep what they have.
+
+        Each server asks itself, so the kernel of one that says it is ill is there, with the
+        connections of a service that was perhaps only slow.
+        """
         for one in self.values():
-            one.leave_out(ill)
+            one.leave_out(ill, silent=False)
         self._in_step()
 
     @property

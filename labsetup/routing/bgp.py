@@ -20,6 +20,7 @@ from ..network.process import Background, Result
 from ..network.session import current
 from ..tools import installation
 from .ecmp import (
+    BY_HAND,
     address_of,
     known,
     port_of,
@@ -191,6 +192,11 @@ class Bgp:
             if found == wanted and set().union(*wanted.values()) <= watched:
                 return time.monotonic() - begun
             time.sleep(0.01)  # polls: what counts is the kernel's route, whatever BIRD says
+        if any(f" metric {BY_HAND} " in route_of(self.net, version) for version in vips):
+            raise LabError(
+                "next hops that ecmp() gave the router lie over those of BIRD; take them away: "
+                f"!ip -n {self._router.name} nexthop flush"
+            )
         raise LabError(
             f"after {timeout:g} s the router's next hops are "
             f"{', '.join(sorted(set().union(*found.values()))) or 'none'}, and not those of "

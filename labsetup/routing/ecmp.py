@@ -26,6 +26,7 @@ from ..network.process import Result
 
 FIVE_TUPLE_FIELDS = 0x37  # both addresses, the protocol, both ports: ip-sysctl.rst
 BUCKETS = 128
+BY_HAND = 20  # metric; BIRD's routes have 32, and the lower wins, as static routes do elsewhere
 SIX = 6000  # added to a next hop's id for the one over IPv6
 GROUPS = {False: 100, True: 200}  # ids of the groups: regions, buckets
 
@@ -73,8 +74,7 @@ def ecmp(
         # One message to the kernel: no packet finds the group empty.
         commands.append(f"ip nexthop replace id {group} group {members}{timers}")
         if str(group) not in present:
-            # BIRD's routes have metric 32; lower wins, as a static route does on other routers.
-            commands.append(f"ip route replace {vip} metric 20 nhid {group}")
+            commands.append(f"ip route replace {vip} metric {BY_HAND} nhid {group}")
         if str(other) in present:
             commands.append(f"ip nexthop del id {other}")
     batch(router, [words.removeprefix("ip ") for words in commands if words.startswith("ip ")])

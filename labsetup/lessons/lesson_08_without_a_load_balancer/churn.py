@@ -162,7 +162,8 @@ class Churn(dict[str, Course]):
     def __repr__(self) -> str:
         heads = "  broken   of 100,000   extra hops a packet, at most   at the end"
         lines = [
-            f"{self.connections:,} connections by each way; {', '.join(self._said())}",
+            f"{self.connections:,} connections by each way",
+            ", ".join(self._said()),
             f"{'':14}{heads}",
         ]
         for way, one in self.items():

@@ -78,6 +78,7 @@ class Site:
                 print(f"without {way}: {why}")
         return [way for way in WAYS if not missing.get(way)]
 
+    @checked
     def use(self, *servers: str) -> None:
         """Have these servers, and no others, get new connections.
 
