@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import pytest
+from support.host import REPO
 from support.replies import said
 
 from labsetup import cpus
 from labsetup.practice.exercise import every, find
 from labsetup.practice.judge import judge
+from labsetup.strangers.stranger import SCENES
 
 PYTHON = [one.id for one in every().values() if one.suffix == ".py"]
 LOOKS = (
@@ -52,3 +55,9 @@ def test_every_answer_is_judged_as_it_would_be_in_a_notebook(number, kind):
     else:
         assert not reply.ok
         assert words in said(reply), reply
+
+
+def test_a_stranger_sees_each_module_that_a_reader_imports_from_a_lesson() -> None:
+    stub = (REPO / "labsetup" / "__init__.pyi").read_text()
+    named = set(re.findall(r"from \.lessons\.\w+\.(\w+) import", stub))
+    assert named and {f"{name}.py" for name in named} <= set(SCENES)

@@ -16,7 +16,7 @@ NBVAL = [
     *("-p", "labsetup.terminals.sockets"),
     "--nbval",
     "--nbval-sanitize-with=tests/sanitize.cfg",
-    "--nbval-cell-timeout=60",
+    "--nbval-cell-timeout=240",
 ]
 
 

@@ -21,6 +21,7 @@ from .worker import TALK
 
 PACKAGE = Path(__file__).parent.parent
 LESSONS = PACKAGE / "lessons"
+SCENES = ("scene.py", "churn.py")  # which are a reader's, too, and no answers
 HASH_SEEDS = ("1", "2")  # of Python's hash(), in the first process of an answer and in another
 MOST_BYTES = 2**20  # of a message from there
 
@@ -122,7 +123,7 @@ def _start(end: int, seed: str) -> None:
         parts = [one / part for one in prefixes for part in ("bin", "lib", "lib64", "pyvenv.cfg")]
         user = jail.user_for([Path(__file__), *parts])
         jail.new_namespaces()
-        scenes = LESSONS.glob("**/scene.py")  # which are a reader's, too, and no answers
+        scenes = [path for name in SCENES for path in LESSONS.glob(f"**/{name}")]
         jail.see_only([*jail.system(), *parts, PACKAGE, *scenes], hidden=[LESSONS])
         if os.fork():
             os.close(kept)

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from ...arguments import amount, checked, whole
 from ...balancing.connections import Connections
+from ...errors import LabError
 from ...network.network import Network
 from ...plots.live import moving
 from ...plots.plots import Picture, plot
 from ...plots.style import SERIES
+from ...routing.ecmp import router_of
 from .scene import WAYS, Site
 
 TURN = 0.5  # seconds from one look at the connections to the next
@@ -208,7 +210,7 @@ def churn(
     seconds: int | float = 20,
     rate: int = 100,
     seed: int = 1,
-    ways: Sequence[str] = (),
+    ways: Sequence[str] = WAYS,
 ) -> Churn:
     """Have connections come and end while servers come and go, by one way after the other.
 
@@ -221,16 +223,20 @@ def churn(
         seconds: by each way, from 10 to 60; longer on a machine that does not keep up.
         rate: connections that open in a second, on average, from 10 to 500.
         seed: of arrivals, lives and changes; the router's hash has one of its own.
-        ways: those to try; all that this machine has, where none is named.
+        ways: those to try, of which this machine may not have all.
 
     Raises:
-        LabError: for a way that there is not.
+        LabError: for a way that there is not, for none, and without a network.
     """
     amount("the seconds of churn()", seconds, 10, 60)
     whole("the connections a second", rate, 10, 500)
     whole("the seed", seed, 0, 2**32 - 1)
+    router_of(net)
+    there = Site.ways(net)
+    names = [way for way in ways if way in there or way not in WAYS]
+    if not names:
+        raise LabError(f"churn() takes at least one way; there are: {', '.join(WAYS)}")
     found = Churn(Plan.drawn(net.vip_hosts, seconds, rate, seed), net.vip_hosts)
-    names = list(ways or Site.ways(net))
     with moving(f"connections come and end by {', '.join(names)}: a plot that moves") as show:
         show(found.plot)
         for way in names:
