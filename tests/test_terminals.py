@@ -14,12 +14,19 @@ from support.host import LAB
 from support.kernels import Kernel, processes_of
 from support.terminal import Terminal
 
+from labsetup import two_hosts
 from labsetup.terminals import running as module
 from labsetup.terminals.jupyter import newest
 from labsetup.terminals.running import Running, running
 
 NETWORK = "from labsetup import *; net = two_hosts()"
 JUPYTER = [sys.executable, "-P", "-m", "labsetup.terminals.jupyter"]
+
+
+@pytest.fixture(autouse=True)
+def no_network_here() -> None:
+    """A network that an earlier test left open in this process would be taken for a notebook's."""
+    two_hosts().close()
 
 
 @pytest.fixture
