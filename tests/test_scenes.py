@@ -235,3 +235,16 @@ def test_who_comes_announces_before_who_goes_is_withdrawn(net: Network) -> None:
     bgp.use(*ALL)
     assert bgp.announcing == hops(net) == set(ALL)
     bgp.stop()
+
+
+@pytest.mark.skipif(not shutil.which("bird"), reason="BIRD is not installed (bird2)")
+def test_next_hops_by_hand_over_those_of_bird_are_named(net: Network) -> None:
+    bgp = bgp_or_by_hand(net)
+    assert isinstance(bgp, Bgp)
+    ecmp(net, ["s1"])
+    with pytest.raises(LabError, match="next hops that ecmp"):
+        bgp.wait(["s2", "s3"], timeout=0.5)
+    net.router.run("ip nexthop flush")
+    bgp.wait()
+    assert hops(net) == set(ALL)
+    bgp.stop()
