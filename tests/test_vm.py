@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -290,15 +291,22 @@ def test_an_interruption_ends_both_guests(stock, tmp_path, monkeypatch):
     assert [process.returncode for process in started] == [-9, -9]
 
 
-def test_kvm_that_does_not_work_is_left(stock, tmp_path, monkeypatch, capsys):
+def test_kvm_that_does_not_work_is_left_for_all_kernels(stock, tmp_path, monkeypatch, capsys):
+    tried = []
+
+    def run(stock, _tools, _machine, _until, kvm):
+        tried.append((stock.release, kvm))
+        outcome = Outcome(stock.release)
+        if not kvm:
+            outcome.steps += [(step.name, True, 1.0, "") for step in STEPS]
+        return outcome
+
+    kernels = [replace(stock, release=release) for release in ("6.98", "6.99")]
     monkeypatch.setattr("os.access", lambda *_: True)
-    monkeypatch.setattr(
-        trial,
-        "_run",
-        lambda *_, kvm: Outcome("6.99", f"{kvm}", 1, [] if kvm else [("", True, 0.0, "")]),
-    )
-    outcome = trial._try(stock, Tools(tmp_path), "x86_64", 0)
-    assert outcome.how == "False"
+    monkeypatch.setattr(trial, "fetch", lambda *_: (Tools(tmp_path), kernels, []))
+    monkeypatch.setattr(trial, "_run", run)
+    assert trial.trial([]) == 0
+    assert tried == [("6.98", True), ("6.98", False), ("6.99", False)]
     assert "is emulated, which is slow" in capsys.readouterr().err
 
 

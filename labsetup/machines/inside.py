@@ -32,7 +32,7 @@ class Step:
         name: in the table.
         command: arguments of Python's -m.
         seconds: after which it is ended, where the processor is not emulated.
-        takes: seconds where it is emulated, on a slow machine: by these the steps are divided.
+        takes: seconds where it is emulated, on one machine: by these the steps are divided.
         read: makes a line of the JSON that the command printed, where it prints some.
         further: whether it is left out where no time is left, and the kernel is well without.
     """
@@ -70,17 +70,17 @@ def _notebook_step(number: str, takes: float, seconds: float = 90, further: bool
 
 # What takes longest comes last, where time may run out; and after it what is further.
 STEPS = (
-    Step("doctor", ["labsetup.command", "doctor", "--json"], 60, 47, _doctor),
-    _function("xdpdump on a program that drops", "dump", 30, 19),
-    _function("xdp-loader with two programs", "dispatch", 30, 12),
-    _function("IPVS balances", "ipvs", 60, 35),
-    _notebook_step("01", 100),
-    _notebook_step("04", 135),
-    _notebook_step("05", 208),
-    _function("every exercise's solution", "solutions", 120, 316),
-    _notebook_step("08", 996, seconds=400),
-    _notebook_step("07", 1100, seconds=300),
-    _notebook_step("09", 130, further=True),
+    Step("doctor", ["labsetup.command", "doctor", "--json"], 60, 30, _doctor),
+    _function("xdpdump on a program that drops", "dump", 30, 14),
+    _function("xdp-loader with two programs", "dispatch", 30, 8),
+    _function("IPVS balances", "ipvs", 60, 23),
+    _notebook_step("01", 56),
+    _notebook_step("04", 85),
+    _notebook_step("05", 137),
+    _function("every exercise's solution", "solutions", 120, 226),
+    _notebook_step("08", 582, seconds=400),
+    _notebook_step("07", 775, seconds=300),
+    _notebook_step("09", 95, further=True),
     _function("veth, with GRO and without", "veth", 90, 110, further=True),
 )
 

@@ -44,21 +44,17 @@ def trial(wanted: Sequence[str], minutes: float = MINUTES) -> int:
         return SKIPPED
     for one in missing:
         say(f"lab: {one}")
-    outcomes = []
+    outcomes, kvm = [], os.access("/dev/kvm", os.W_OK)
     for stock in kernels:
-        outcomes.append(_try(stock, tools, machine, time.monotonic() + 60 * minutes))
+        until = time.monotonic() + 60 * minutes
+        outcome = _run(stock, tools, machine, until, kvm)
+        if kvm and not outcome.steps:
+            say(f"{stock.release} does not come up with KVM here; it is emulated, which is slow")
+            kvm = False  # nor do the kernels after it
+            outcome = _run(stock, tools, machine, until, kvm)
+        outcomes.append(outcome)
     print("\n\n".join(map(repr, outcomes)))
     return 0 if all(one.ok for one in outcomes) and not (missing and wanted) else 1
-
-
-def _try(stock: Stock, tools: Tools, machine: str, until: float) -> Outcome:
-    """With KVM where a guest comes up with it, and else emulated."""
-    if os.access("/dev/kvm", os.W_OK):
-        outcome = _run(stock, tools, machine, until, kvm=True)
-        if outcome.steps:
-            return outcome
-        say(f"{stock.release} does not come up with KVM here; it is emulated, which is slow")
-    return _run(stock, tools, machine, until, kvm=False)
 
 
 def _run(stock: Stock, tools: Tools, machine: str, until: float, kvm: bool) -> Outcome:
