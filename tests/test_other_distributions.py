@@ -13,34 +13,40 @@ import pytest
 from support.host import REPO
 
 from labsetup.installing import environment, others
-from labsetup.tools import PACKAGE_OF
+from labsetup.tools import PACKAGE_OF, install, installation
 
-# Where a name differs from Debian's; the others are the same everywhere.
-NAMES = {
-    "fedora": {
-        "bind9-dnsutils": "bind-utils",
-        "bird2": "bird",
-        "dnsmasq-base": "dnsmasq",
-        "iproute2": "iproute",
-        "iputils-ping": "iputils",
-        "procps": "procps-ng",
-    },
-    "arch": {
-        "bind9-dnsutils": "bind",
-        "bird2": "bird",
-        "bpftool": "bpf",
-        "dnsmasq-base": "dnsmasq",
-        "iputils-ping": "iputils",
-        "procps": "procps-ng",
-    },
-}
+# Each distribution's own way to get a package.
+MANAGER = {"fedora": "dnf", "arch": "pacman"}
+LIBRARIES = ("libbpf-dev", "libseccomp2", "linux-libc-dev", "python3-bpfcc")
 
 
-@pytest.mark.parametrize("system", NAMES)
-def test_each_command_of_the_lessons_is_in_what_is_to_be_typed(system: str) -> None:
+@pytest.mark.parametrize("system", MANAGER)
+def test_what_a_sentence_says_to_type_is_in_the_list_and_by_its_name(
+    system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: name if name == MANAGER[system] else None)
     typed = others.TYPE[system].split()
-    for package in PACKAGE_OF.values():
-        assert NAMES[system].get(package, package) in typed
+    for package in (*PACKAGE_OF.values(), *LIBRARIES):
+        *command, name = install(package).split()
+        assert name in typed
+        assert typed[: len(command)] == command
+
+
+@pytest.mark.parametrize(
+    ("manager", "typed"),
+    [
+        ("apt-get", "apt-get install bird2 && systemctl disable --now bird"),
+        ("dnf", "dnf install bird && systemctl disable --now bird"),
+        ("pacman", "pacman -S --needed bird && systemctl disable --now bird"),
+        ("zypper", "apt-get install bird2 && systemctl disable --now bird"),
+    ],
+)
+def test_a_command_comes_by_the_distributions_own_way(
+    manager: str, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: name if name == manager else None)
+    assert installation("bird") == typed
+    assert installation("emacs") == ""
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from pathlib import Path
 from ..errors import LabError
 from ..network import sandbox
 from ..network.process import Background
-from ..tools import installation
+from ..tools import install, installation
 from .doctors import gather, ready, table
 from .verbs import Verbs
 
@@ -94,7 +94,7 @@ def _bcc() -> str:
     try:
         import bcc
     except (ImportError, OSError) as error:
-        raise _Missing(f"BCC does not load: {error}", "apt-get install python3-bpfcc") from None
+        raise _Missing(f"BCC does not load: {error}", install("python3-bpfcc")) from None
     return f"BCC {bcc.__version__}"
 
 
@@ -132,7 +132,7 @@ def _libbpf() -> str:
         Program("passes", _OBJECT).run(b"\0" * 64)
     except LabError as error:
         said = str(error).splitlines()[0]
-        packages = "apt-get install clang libbpf-dev linux-libc-dev"
+        packages = install("clang", "libbpf-dev", "linux-libc-dev")
         raise _Missing(f"{said} (lesson 09)", packages) from None
     return "C for libbpf is compiled by clang alone, and loaded"
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..compiling.clang import PLACE, SECONDS, VMLINUX, Clang, kernels_types, without_remarks
 from ..errors import LabError
-from ..tools import installation
+from ..tools import install, installation
 
 # The same in the Makefile, see folder.py.
 FLAGS = ("-O2", "-g", "-Wall", "-target", "bpf")
@@ -46,7 +46,7 @@ def built(text: str, name: str) -> Built:
     """
     for needed, words in (
         (CLANG, f"clang is missing; type: {installation('clang')}"),
-        (HEADERS, "libbpf's headers are missing; type: apt-get install libbpf-dev"),
+        (HEADERS, f"libbpf's headers are missing; type: {install('libbpf-dev')}"),
     ):
         if not needed.exists():
             raise LabError(f"{name} is written, and not tried: {words}")

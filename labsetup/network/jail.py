@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from ..errors import LabError
+from ..tools import install
 from . import sandbox
 
 NOBODY = 65534
@@ -220,7 +221,7 @@ def _filter(names: Iterable[str], threads: bool) -> Callable[[], int]:
     except OSError:
         raise LabError(
             "libseccomp is missing, and without it no stranger's work is touched; "
-            "type: apt-get install libseccomp2"
+            f"type: {install('libseccomp2')}"
         ) from None
     library.seccomp_init.restype = ctypes.c_void_p
     library.seccomp_rule_add_array.argtypes = [
