@@ -125,7 +125,11 @@ def test_a_number_by_keyboard(drop, key):
     drop.command("notebook:run-cell")
     box = drop.page.locator(".jp-Cell.jp-mod-active .xdp-lab-number input")
     box.focus()
+    drop.page.keyboard.press("Enter")
+    empty = "document.activeElement.validationMessage"
+    assert "Type a number first" in drop.page.evaluate(empty)
     drop.page.keyboard.type("17")
+    assert not drop.page.evaluate(empty)
     drop.page.keyboard.press(key)
     drop.page.wait_for_selector("text=noted: 17")
     drop.stands_at(lambda source: "How many" not in source)

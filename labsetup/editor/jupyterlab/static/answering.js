@@ -20,6 +20,13 @@ const STYLE = `
   :is(${ANSWER}, ${NUMBER} input, ${BUTTONS} button):focus-visible { outline: 2px solid currentColor; outline-offset: -4px; }
 `;
 
+/* The browser's own bubble at an empty box, until something is typed. */
+function askFor(box) {
+  box.setCustomValidity("Type a number first, or leave the box with Escape.");
+  box.addEventListener("input", () => box.setCustomValidity(""), { once: true });
+  box.reportValidity();
+}
+
 /* Who has chosen an answer, or entered a number, goes on to the next cell. */
 function goOn(tracker) {
   let leaving = false; // a box that is left by Escape changes, and nobody goes on
@@ -55,6 +62,7 @@ function goOn(tracker) {
     } else if (passedBy) {
       next(at);
     } else if (at.matches(NUMBER)) {
+      if (!event.target.value) return askFor(event.target);
       event.target.dispatchEvent(new Event("change", { bubbles: true }));
     } else {
       at.click();
