@@ -1,5 +1,6 @@
 """The balancers on a real network, with real connections."""
 
+import re
 import threading
 import time
 
@@ -12,6 +13,8 @@ from labsetup import (
     Connections,
     HealthChecks,
     LabError,
+    Peers,
+    Program,
     balanced,
     capture,
     flow_hash,
@@ -35,6 +38,19 @@ def net():
     network = balanced(5, ipv6=True)
     yield network
     network.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda net: Peers(net, "lb_memory"), 'as in Balancer(net, "lb_memory")'),
+        (lambda net: Balancer(net, "to_owner"), 'as in Peers(net, "to_owner")'),
+        (lambda net: Balancer(net, Program("second_chance")), 'as in Peers(net, "second_chance")'),
+    ],
+)
+def test_a_program_at_the_wrong_place_is_refused(net, wrong, words):
+    with pytest.raises(LabError, match=re.escape(words)):
+        wrong(net)
 
 
 @pytest.mark.parametrize("trial", range(3))

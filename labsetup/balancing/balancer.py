@@ -24,6 +24,8 @@ ROWS = 65_536
 
 NO_OWNER = 0xFFFF  # a row that names no server
 
+AT_SERVERS = ("to_owner", "second_chance")  # in bpf/; the lb_ ones stand in front
+
 
 class Balancer:
     """An XDP program that spreads flows over servers, and what it is told.
@@ -54,7 +56,15 @@ class Balancer:
             key: of the hash, two words of 64 bits; None for one drawn by chance.
             servers: names of the servers to use; all that have the VIP when None.
             at: where to attach it; lb's eth0 when None.
+
+        Raises:
+            LabError: for a program whose place is at the servers, and as `use`.
         """
+        if at is None and (name := getattr(program, "name", program)) in AT_SERVERS:
+            raise LabError(
+                f'{name} runs at the servers, as in Peers(net, "{name}"); in front of them is the '
+                "place of lb_table and others"
+            )
         if key is not None and not (len(np.shape(key)) == 1 and len(key) == 2):
             raise LabError(f"a key is two numbers, such as (2024, 204), not {key!r}")
         self.program = Program(program) if isinstance(program, str) else program

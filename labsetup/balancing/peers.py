@@ -9,7 +9,7 @@ from ..arguments import checked
 from ..errors import LabError
 from ..network.network import Network
 from ..programs.program import Program
-from .balancer import Balancer
+from .balancer import AT_SERVERS, Balancer
 
 
 class Peers(dict[str, Balancer]):
@@ -30,7 +30,15 @@ class Peers(dict[str, Balancer]):
             program: ``"to_owner"`` or ``"second_chance"``.
             key: of the hash, the same for all; None for one drawn by chance.
             capture: let `record` and `journey` see what the programs do.
+
+        Raises:
+            LabError: for a program whose place is in front of the servers, and as `Balancer.use`.
         """
+        if program.startswith("lb_"):
+            raise LabError(
+                f'{program} stands in front of servers, as in Balancer(net, "{program}"); at the '
+                f"servers run {' or '.join(AT_SERVERS)}"
+            )
         key = key or (secrets.randbits(64), secrets.randbits(64))
         try:
             loaded = Program(program, capture=capture)
