@@ -25,23 +25,28 @@ _STATE = tempfile.TemporaryDirectory(prefix="xdp-lab-")
 os.environ["XDG_STATE_HOME"] = _STATE.name
 
 
-# Those that take a minute and more. Where several run side by side they begin, lest one of them
-# begins when the others are through; a name that is missing here costs time and nothing else.
+# Those that take half a minute and more. Where several run side by side they begin, lest one of
+# them begins when the others are through; a name that is missing here costs time and nothing else.
 LONGEST = (
-    "test_answers",
-    "test_signals",
     "test_browser_notebooks",
-    "test_command",
-    "test_hostile_answers",
-    "test_browser_plots",
+    "test_answers",
+    "test_installing",
+    "08-without-a-load-balancer",
+    "test_sandbox",
+    "test_odd_arguments",
     "test_museum",
+    "test_signals",
+    "test_browser_lab",
     "test_strangers",
     "test_balancer",
-    "test_browser_lab",
-    "test_hostile_c",
+    "test_site",
     "test_differential",
-    "test_export_differential",
     "test_export",
+    "test_browser_first_page",
+    "test_churn",
+    "test_command",
+    "test_hostile_c",
+    "test_packet_captures",
     "test_service",
 )
 
