@@ -38,6 +38,24 @@ def test_hints_open_one_by_one_and_then_a_solution():
     assert last.text == exercise.compare
 
 
+def test_hints_that_were_opened_stay_in_sight_until_it_is_right():
+    def tried(program):
+        reply = check("2.1", program)
+        assert reply
+        return reply
+
+    exercise = find("2.1")
+    program = Program("no_arp", exercise.starter)
+    assert not tried(program).hints
+    hint("2.1")
+    hint("2.1")
+    shown = " ".join(repr(tried(program)).split())
+    for number in (1, 2):
+        assert f"hint {number} {' '.join(exercise.hints[number - 1].split())}" in shown
+    assert exercise.hints[2] not in shown
+    assert not tried(Program("no_arp", exercise.solution)).hints
+
+
 def test_a_pass_opens_the_solution():
     assert not hint("1.1").code
     assert right("1.1", Program("closed", find("1.1").solution))

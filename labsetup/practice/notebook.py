@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,8 @@ def check(number: str, answer: Any = None) -> Reply | None:
         reply = judge(exercise, answer)
     except KeyboardInterrupt:
         raise LabError(f"the check of {exercise.id} was interrupted; run it again") from None
-    record(exercise, reply.ok)
-    return reply
+    opened = record(exercise, reply.ok)
+    return reply if reply.ok else replace(reply, hints=exercise.hints[:opened])
 
 
 def _from_notebook(exercise: Exercise) -> Any:
@@ -77,12 +78,16 @@ def _from_notebook(exercise: Exercise) -> Any:
     )
 
 
-def record(exercise: Exercise, ok: bool) -> None:
-    """Note a try; a starter that nobody has touched is none."""
+def record(exercise: Exercise, ok: bool) -> int:
+    """Note a try; a starter that nobody has touched is none.
+
+    Returns:
+        how many hints were opened.
+    """
     shell = get_ipython()
     cell = shell.history_manager.input_hist_raw[-1] if shell else ""
-    if exercise.cell.strip() in cell:
-        return
     with Diary.changing() as diary:
-        diary.tried(exercise.id, ok)
-        say(diary.notice)
+        if exercise.cell.strip() not in cell:
+            diary.tried(exercise.id, ok)
+            say(diary.notice)
+        return diary.hints(exercise.id)

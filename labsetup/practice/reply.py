@@ -27,6 +27,7 @@ class Reply:
         rows: what was sent, expected, and what happened, by those names.
         differs: header fields, as expected and as they came.
         think: one thought to follow, or what to try next.
+        hints: those that were opened before; they stay in sight until the answer is right.
     """
 
     exercise: str
@@ -35,6 +36,7 @@ class Reply:
     rows: tuple[tuple[str, str], ...] = ()
     differs: Sequence[Field] = ()
     think: str = ""
+    hints: Sequence[str] = ()
 
     @property
     def headline(self) -> str:
@@ -49,7 +51,8 @@ class Reply:
             for one in self.differs
         ]
         last = [("try" if self.ok else "think", self.think)] if self.think else []
-        return [*self.rows, *fields, *last]
+        told = [(f"hint {number}", text) for number, text in enumerate(self.hints, 1)]
+        return [*self.rows, *fields, *last, *told]
 
     @property
     def message(self) -> str:
