@@ -66,6 +66,23 @@ OPTIONS = "The stack reads IP options, and may write there. Your program does no
 NEIGHBOUR = "Nobody knows its MAC address yet. The stack asks for it, if it gets the packet."
 OURS = "It is for middle itself."
 OTHER = "It is not IPv4."
+SENT = (
+    "It came out nowhere, and the kernel redirected nothing. bpf_redirect() only prepares: what "
+    "becomes of the value that it gives back?"
+)
+# What a packet that was forwarded, to the right place, still has from before, the first that fits.
+STILL = (
+    ("IP ttl", "A router counts the hop. Which field says how many are left?"),
+    ("IP chksum", "The header has changed since somebody added it up."),
+    (
+        "Ether src",
+        "Each link has MAC addresses of its own. Who sends on the next one, and to whom?",
+    ),
+    (
+        "Ether dst",
+        "Each link has MAC addresses of its own. Who sends on the next one, and to whom?",
+    ),
+)
 
 CASES = [
     Case("a packet to s1", to("192.0.2.66"), True, ASK),
@@ -159,6 +176,18 @@ def check(program: Program) -> None:
             if len(came) == len(outs) == 1 and came[0].where == outs[0].where:
                 pairs = fields_of(outs[0].raw, came[0].raw)
                 differs = [field for field in pairs if field.changed]
-            raise Wrong(case.what, told(outs), told(came), case.think, differs)
+            think = _thought(case, came, redirected, [f"{one.layer} {one.name}" for one in differs])
+            raise Wrong(case.what, told(outs), told(came), think, differs)
         if case.forwards and not redirected:
             raise Wrong(case.what, "XDP forwarded it", "the stack forwarded it", case.think)
+
+
+def _thought(case: Case, came: list[Out], redirected: int, differs: list[str]) -> str:
+    """What to think of, where a packet came out as another one, or not at all."""
+    if not case.forwards:
+        return case.think
+    if not came and not redirected:
+        return SENT
+    if case.think == NEXT:  # which says more of the addresses
+        return NEXT
+    return next((think for name, think in STILL if name in differs), case.think)
