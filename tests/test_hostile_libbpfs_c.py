@@ -114,3 +114,62 @@ def test_an_answer_with_a_probe_beside_it_kills_nobody():
     finally:
         bystander.kill()
         bystander.wait()
+
+
+def nested(kind: str, extra: str = "", turns: int = 20_000) -> str:
+    """Functions of which each calls the next in a loop."""
+    head = f"__attribute__((noinline)) {kind}int"
+    spend = '{ for (int i = 0; i < 20000; i++) asm volatile("" : "+r"(x)); return x; }'
+    loop = f"{{ for (int i = 0; i < {turns}; i++) x += spends(x); return x; }}"
+    return f"""{HEAD}{extra}
+{head} spends(int x) {spend}
+{head} calls(int x) {loop}
+SEC("xdp") int mine(struct xdp_md *ctx)
+{{
+	return calls(ctx->rx_queue_index) == 77 ? XDP_DROP : XDP_PASS;
+}}
+{TAIL}"""
+
+
+def test_functions_that_multiply_their_turns_are_refused():
+    begun = time.monotonic()
+    assert "mine has calls call spends so often" in taken(nested(""))
+    assert "clang could not compile" in taken(nested("", 'asm(".local spends");'))
+    assert time.monotonic() - begun < 30
+
+
+def test_what_is_static_or_hidden_the_verifier_counts_together():
+    for kind in ("static ", '__attribute__((visibility("hidden"))) '):
+        assert "too many steps" in taken(nested(kind))
+        assert taken(nested(kind, turns=2)) == ""
+
+
+def test_a_short_function_may_be_called_in_a_loop():
+    adds = "__attribute__((noinline)) int adds(int x) { return x * 3 + 1; }\n"
+    loop = "int x = 0; for (int i = 0; i < 1000; i++) x += adds(x);"
+    mine = f'SEC("xdp") int mine(struct xdp_md *ctx) {{ {loop} return x == 7 ? 1 : 2; }}\n'
+    assert taken(HEAD + adds + mine + TAIL) == ""
+
+
+def test_calls_one_after_the_other_count_too():
+    kind = "__attribute__((noinline)) int"
+    levels = [
+        f"{kind} f{n + 1}(int x) {{ {f'x += f{n}(x); ' * 40} return x; }}\n" for n in range(5)
+    ]
+    first = f'{kind} f0(int x) {{ asm volatile("" : "+r"(x)); return x; }}\n'
+    mine = 'SEC("xdp") int mine(struct xdp_md *ctx) { return f5(ctx->rx_queue_index) & 1; }\n'
+    assert "so often that both together" in taken(HEAD + first + "".join(levels) + mine + TAIL)
+
+
+def test_may_goto_is_refused():
+    jump = ".byte 0xe5; .byte 0; .short 1; .long 0; goto %l[over]"
+    mine = f"""SEC("xdp") int mine(struct xdp_md *ctx)
+{{
+	for (;;) {{
+		asm volatile goto("{jump}" : : : : over);
+	}}
+over:
+	return XDP_PASS;
+}}
+"""
+    assert "calls may_goto, which can keep a CPU for hours" in taken(HEAD + mine + TAIL)

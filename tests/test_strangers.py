@@ -61,3 +61,33 @@ def test_a_stranger_sees_each_module_that_a_reader_imports_from_a_lesson() -> No
     stub = (REPO / "labsetup" / "__init__.pyi").read_text()
     named = set(re.findall(r"from \.lessons\.\w+\.(\w+) import", stub))
     assert named and {f"{name}.py" for name in named} <= set(SCENES)
+
+
+IMPORTS = {
+    "from labsetup import *": 'check("{0}")',
+    "from labsetup import check, mixed, seed_of": 'check("{0}")',
+    "import labsetup": 'labsetup.check("{0}")',
+    "import labsetup as lab\nfrom labsetup import *": 'lab.check("{0}", {1})',
+}
+
+
+@pytest.mark.parametrize("number", ["3.2", "6.1"])
+@pytest.mark.parametrize("line", IMPORTS)
+def test_an_answer_may_import_and_check_itself_as_in_a_notebook(line, number):
+    exercise = find(number)
+    again = IMPORTS[line].format(number, exercise.name)
+    reply = judge(exercise, f"{line}\n{exercise.solution}\n{again}\n", strangers=True)
+    assert reply.ok, reply
+
+
+def test_what_wants_the_lessons_is_told_that_there_are_none():
+    answer = f'from labsetup import *\n{find("3.2").solution}\nhint("3.2")\n'
+    reply = judge(find("3.2"), answer, strangers=True)
+    assert "tried without the exercises" in said(reply)
+
+
+def test_who_never_ends_is_told_how_long_it_took(monkeypatch):
+    monkeypatch.setattr("labsetup.apart.crowding", lambda: 2.0)
+    for strangers in (False, True):
+        reply = judge(find("3.2"), "def packets(c):\n    while True: pass", 1, strangers)
+        assert "no end after 2 s" in said(reply) and "a loop that never ends" in said(reply)

@@ -18,6 +18,9 @@ _BEHIND |= {FUNC_PROTO: (0, 8), VAR: (4, 0), DATASEC: (0, 12), DECL_TAG: (4, 0),
 _HEAD = struct.Struct("=HBBIIIII")
 _TYPE = struct.Struct("=III")
 _SIGNED, _BOOLEAN = 1, 4
+_GLOBAL = 1  # BTF_FUNC_GLOBAL
+_FUNCTIONS, _LINES = 0, 2  # their places in the head of .BTF.ext
+_FIELDS = {_FUNCTIONS: 1, _LINES: 3}
 _DEEPEST = 16  # structs within structs; what a program keeps has two or three
 
 
@@ -36,6 +39,7 @@ class _Type(NamedTuple):
     flag: bool
     size: int  # or the number of another type
     rest: bytes
+    elements: int = 0  # how many; of a function whether it is static, global or elsewhere
 
 
 class Btf:
@@ -63,7 +67,7 @@ class Btf:
                 once, each = _BEHIND.get(kind, (0, 0))
                 begin = at + _TYPE.size
                 at = begin + once + each * count
-                kept = _Type(self.text(name), kind, bool(info >> 31), size, data[begin:at])
+                kept = _Type(self.text(name), kind, bool(info >> 31), size, data[begin:at], count)
                 self._types.append(kept)
         except (struct.error, IndexError, ValueError) as error:
             raise ValueError(f"no BTF: {error}") from None
@@ -81,6 +85,11 @@ class Btf:
         """All structs that have a name, described."""
         named = [one.name for one in self._types if one.kind == STRUCT and one.name]
         return {name: self.describe(self.named(name)) for name in named}
+
+    def is_global(self, number: int) -> bool:
+        """Whether a type is that of a function which the verifier looks at by itself."""
+        one = self._types[number] if number < len(self._types) else self._types[0]
+        return one.kind == FUNC and one.elements == _GLOBAL
 
     def variables(self, section: str) -> Iterator[tuple[str, Any]]:
         """The variables of a section such as ``.bss``: name, description; libbpf has the rest."""
@@ -174,20 +183,31 @@ def _joined(bits: list[tuple[str, int]], end: int) -> Iterator[list[Any]]:
 def lines(data: bytes, texts: Btf) -> dict[str, list[Line]]:
     """Which lines the instructions of each code section come from: section .BTF.ext."""
     found: dict[str, list[Line]] = {}
+    for section, place, (file, text, number) in _records(data, texts, _LINES):
+        line = Line(place // 8, texts.text(file), number >> 10, texts.text(text).strip())
+        found.setdefault(section, []).append(line)
+    return found
+
+
+def functions(data: bytes, types: Btf) -> Iterator[tuple[str, int, bool]]:
+    """The functions of an object file: section, byte, whether each is global: section .BTF.ext."""
+    for section, place, (number,) in _records(data, types, _FUNCTIONS):
+        yield section, place, types.is_global(number)
+
+
+def _records(data: bytes, texts: Btf, which: int) -> Iterator[tuple[str, int, tuple[int, ...]]]:
     if len(data) < 24:
-        return found
-    _, _, _, length, _, _, offset, size = struct.unpack_from("=HBBIIIII", data)
-    at = length + offset
-    end = at + size
+        return
+    _, _, _, length, *places = struct.unpack_from("=HBBIIIII", data)
+    at = length + places[which]
+    end = at + places[which + 1]
     record = struct.unpack_from("=I", data, at)[0]
+    fields = struct.Struct("=I" + _FIELDS[which] * "I")
     at += 4
     while at < end:
         section, count = struct.unpack_from("=II", data, at)
         at += 8
-        here = found.setdefault(texts.text(section), [])
         for _ in range(count):
-            place, file, text, number = struct.unpack_from("=IIII", data, at)
+            place, *rest = fields.unpack_from(data, at)
             at += record
-            line = Line(place // 8, texts.text(file), number >> 10, texts.text(text).strip())
-            here.append(line)
-    return found
+            yield texts.text(section), place, tuple(rest)

@@ -14,7 +14,10 @@ _HEADER = struct.Struct("=16xHHIQQQIHHHHHH")
 _SECTION = struct.Struct("=IIQQQQIIQQ")
 _SYMBOL = struct.Struct("=IBBHQQ")
 MOST = 1 << 26  # zeros that are believed
-_EXECUTABLE, _NO_BITS, _SYMBOLS = 0x4, 8, 2  # SHF_EXECINSTR, SHT_NOBITS, SHT_SYMTAB
+_RELOCATION = struct.Struct("=QQ")
+_EXECUTABLE = 0x4  # SHF_EXECINSTR
+_NO_BITS, _SYMBOLS, _RELOCATIONS = 8, 2, 9  # SHT_NOBITS, SHT_SYMTAB, SHT_REL
+_LOCAL, _HIDDEN = 0, (1, 2)  # STB_LOCAL; STV_INTERNAL and STV_HIDDEN
 
 
 class Section(NamedTuple):
@@ -26,12 +29,17 @@ class Section(NamedTuple):
 
 
 class Symbol(NamedTuple):
-    """A name, where it stands (in which section, and from which byte on), and its size in bytes."""
+    """A name, where it stands (in which section, and from which byte on), and its size in bytes.
+
+    Local is what other files cannot use; what is hidden from them libbpf takes for static, too.
+    """
 
     name: str
     section: int  # 0: nowhere
     offset: int
     size: int
+    is_local: bool = True
+    is_hidden: bool = False
 
 
 class Elf:
@@ -40,6 +48,7 @@ class Elf:
     Attributes:
         sections: in the file's order; their places are what symbols count by.
         symbols: those with a name.
+        relocations: by section and byte, from which section and byte on that place is meant.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -69,13 +78,21 @@ class Elf:
             )
             for head in heads
         ]
-        self.symbols = [
-            Symbol(name, section, offset, length)
-            for head, here in zip(heads, self.sections, strict=True)
-            if head[1] == _SYMBOLS
-            for text, _, _, section, offset, length in _SYMBOL.iter_unpack(here.data)
-            if (name := _text(self.sections[head[6]].data, text))
-        ]
+        self.symbols, self.relocations = list[Symbol](), dict[tuple[int, int], tuple[int, int]]()
+        for head, here in zip(heads, self.sections, strict=True):
+            if head[1] == _SYMBOLS:
+                texts = self.sections[head[6]].data
+                for text, info, other, section, offset, length in _SYMBOL.iter_unpack(here.data):
+                    bound = info >> 4 == _LOCAL, other & 3 in _HIDDEN
+                    if name := _text(texts, text):
+                        self.symbols.append(Symbol(name, section, offset, length, *bound))
+            elif head[1] == _RELOCATIONS:
+                table = self.sections[head[6]].data
+                for offset, info in _RELOCATION.iter_unpack(here.data):
+                    _, _, _, section, at, _ = _SYMBOL.unpack_from(
+                        table, _SYMBOL.size * (info >> 32)
+                    )
+                    self.relocations[head[7], offset] = section, at
 
     def section(self, name: str) -> bytes:
         """The bytes of the section with this name; none where there is none."""

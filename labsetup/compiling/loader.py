@@ -18,7 +18,6 @@ from typing import Any
 from ..apart import MOST_BYTES, Child, Parent
 from ..errors import LabError
 from ..explaining.handed import parts
-from ..explaining.steps import following, steps_of, targets
 from ..explaining.unwritten import KEY, VALUE, Unwritten, unwritten
 from ..libbpf.maps import MapTypes, types_of
 from ..libbpf.programs import helpers_of, refusal_of
@@ -31,6 +30,7 @@ from .btf import Btf, lines
 from .elf import Elf
 from .object import Object, ObjectMap, ObjectProgram
 from .outcome import Code, Variable
+from .turns import loops_of, too_long
 from .variables import initial, placed
 
 MEMORY = 2**30  # bytes more than it begins with
@@ -93,6 +93,7 @@ def _work(parent: Parent, source: int, function: str, constants: Mapping[str, An
         "helpers": sorted(set().union(*map(helpers_of, file.code()))),
         "probes": [f'{one.name}, SEC("{one.section}")' for one in other_kinds],
         "undefined": undefined,
+        "too_long": too_long(file, types),
         "code": {name: asdict(one) for name, one in _code(file, types)},
         "maps": [asdict(plan) for plan in plans],
     }
@@ -161,15 +162,6 @@ def _code(file: Elf, types: Btf) -> Iterator[tuple[str, Code]]:
             if first <= line.instruction < last
         ]
         yield one.name, Code(own, loops_of(here.data[one.offset : one.offset + one.size]))
-
-
-def loops_of(code: bytes) -> list[tuple[int, int]]:
-    """The first and the last instruction of each loop."""
-    steps, at, found = steps_of(code), 0, list[tuple[int, int]]()
-    while at < len(steps):
-        found += [(to, at) for to in targets(at, steps[at])[:1] if to <= at]
-        at = max(following(at, steps[at]), default=at + 1)
-    return found
 
 
 def _set(constants: Mapping[str, Any], maps: Sequence[ObjectMap], types: Btf, file: Elf) -> None:

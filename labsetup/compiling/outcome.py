@@ -89,6 +89,7 @@ class Compiled:
         ended: whether the process that compiled was ended by it.
         probes: functions that are for another place in the kernel than XDP's.
         undefined: what the C declares and uses, and has nowhere.
+        too_long: a function that may run for hours, and the one that it calls; empty for none.
         code: of an object file, by function.
         maps: of an object file, before the kernel made them.
     """
@@ -100,6 +101,7 @@ class Compiled:
     ended: bool = False
     probes: Sequence[str] = ()
     undefined: Sequence[str] = ()
+    too_long: Sequence[str] = ("", "")
     code: Mapping[str, Code] = field(default_factory=dict)
     maps: Sequence[MapPlan] = ()
 

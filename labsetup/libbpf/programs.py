@@ -143,6 +143,7 @@ def with_maps(code: bytes, other: Callable[[int], int]) -> bytes:
 
 
 BY_TYPE = 1 << 32  # what stands for a call by BTF number: BPF_PSEUDO_KFUNC_CALL, linux/bpf.h
+MAY_GOTO, MAY_GOTO_JUMP = 1 << 33, 0xE5  # and for a jump that only a count of 8 million ends
 
 
 def helpers_of(code: bytes) -> set[int]:
@@ -152,4 +153,6 @@ def helpers_of(code: bytes) -> set[int]:
         source = registers >> 4 if sys.byteorder == "little" else registers & 15
         if opcode == CALL and source != PSEUDO_CALL:
             found.add(number if source == 0 else BY_TYPE)
+        if opcode == MAY_GOTO_JUMP:
+            found.add(MAY_GOTO)
     return found

@@ -7,6 +7,8 @@ of linux/bpf.h, which has had no new ones since Linux 6.2.
 
 from __future__ import annotations
 
+from .programs import MAY_GOTO
+
 # BCC makes functions of these names, and would attach them to the machine by itself.
 PROBES = (
     "bpf_iter__",
@@ -49,4 +51,5 @@ REFUSED = {
     for why, listed in _REFUSED.items()
     for number, name in (one.split() for one in listed.split(", "))
 }
+REFUSED[MAY_GOTO] = "may_goto", ENDLESS
 LAST = 211

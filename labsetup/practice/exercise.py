@@ -246,5 +246,7 @@ def find(number: str) -> Exercise:
     near = [i for i in exercises if i.startswith(f"{lesson}.")]
     if near:
         raise LabError(f"there is no exercise {number}; lesson {lesson} has {', '.join(near)}")
+    if not exercises:  # a stranger's answer sees none of them
+        raise LabError("an answer in a file is tried without the exercises; ask in a notebook")
     first, *_, last = exercises
     raise LabError(f"there is no exercise {number}; they have numbers from {first} to {last}")

@@ -6,10 +6,12 @@ network nor the counts in the maps, and an answer that never ends is ended.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import io
 import sys
 import textwrap
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,6 +20,7 @@ from typing import Any
 
 from ..apart import Child, Garbled, Parent
 from ..compiling.bcc import Whose
+from ..compiling.waiting import saying
 from ..errors import LabError
 from ..explaining.clang import is_telling
 from ..network import sandbox
@@ -33,6 +36,7 @@ from .exercise import Exercise
 from .reply import Reply
 
 SECONDS = 20.0  # for one check; the longest with a network takes about three
+SILENCE = 2.0  # seconds
 PRINTED = 300  # characters of what an answer prints are shown
 DISTURBED = "it wrote to where its check speaks; an answer only answers"
 ENDED = "it ended the process that tried it"
@@ -57,12 +61,17 @@ def judge(
     """
     # A notebook's function may use what the notebook has open.
     work = partial(_try, exercise=exercise, answer=answer, strangers=strangers)
-    child = Child(work, inherits=callable(answer))
+    child, begun = Child(work, inherits=callable(answer)), time.monotonic()
     with child:
         try:
-            message = child.listen(seconds)
+            quiet = 0.0 if strangers else min(SILENCE, seconds / 2)
+            with contextlib.ExitStack() as waiting:
+                if not (strangers or child.has_told(quiet)):
+                    waiting.enter_context(saying(f"the check of {exercise.id} is still at work"))
+                message = child.listen(seconds - quiet)
         except TimeoutError:
-            return _ended(exercise, f"no end after {seconds:g} s", ENDLESS)
+            took = time.monotonic() - begun  # longer, where others want the CPUs as well
+            return _ended(exercise, f"no end after {took:.{1 if took < 1 else 0}f} s", ENDLESS)
         except Garbled:
             return _ended(exercise, DISTURBED)
     if message is None:

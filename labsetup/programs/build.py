@@ -134,6 +134,13 @@ def _unloadable(name: str, function: str, compiled: Compiled, listing: Listing) 
     assert compiled.functions is not None
     if beyond := _beyond(compiled, listing):
         return f"{beyond}: take that out"
+    who, called = compiled.too_long
+    if called:
+        return (
+            f"has {who} call {called} so often that both together could keep a CPU for hours, and "
+            f"nobody can end it: write static before {called}, and the verifier counts its turns "
+            "with the others"
+        )
     if compiled.probes:
         return loading.of_another_kind(compiled.probes[0])
     if function not in compiled.functions:

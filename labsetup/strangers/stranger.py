@@ -132,14 +132,15 @@ def _start(end: int, seed: str) -> None:
         for stream in range(TALK):
             os.dup2(nothing, stream)
         os.dup2(kept, TALK)
-        module = f"{__package__}.worker"
+        # Not -m, for which the module would be there twice, and each of its classes, too.
+        begin = f"from {__package__}.worker import main; main({user})"
         environment = {
             "LC_ALL": "C.UTF-8",
             "OPENBLAS_NUM_THREADS": "1",
             "PYTHONHASHSEED": seed,
             "PYTHONPATH": str(PACKAGE.parent),
         }
-        words = [sys.executable, "-P", "-s", "-B", "-m", module, str(user)]
+        words = [sys.executable, "-P", "-s", "-B", "-c", begin]
         os.execve(sys.executable, words, environment)
     except OSError as error:
         os.write(kept, json.dumps({"broken": str(error)}).encode() + b"\n")

@@ -25,7 +25,9 @@ from ..network import jail, sandbox
 from ..network.session import current
 from .plain import packed, packed_error, unpacked
 
-SECONDS, MEMORY, ROOM = 20, 2**30, 2**20  # of a CPU; bytes of memory, and of files
+# Of a CPU, more than a check's patience on a busy machine, so that who never ends is told so; bytes
+# of memory, and of files.
+SECONDS, MEMORY, ROOM = 120, 2**30, 2**20
 LIMITS = {
     resource.RLIMIT_AS: MEMORY,
     resource.RLIMIT_CORE: 0,
@@ -36,7 +38,8 @@ LIMITS = {
     resource.RLIMIT_NPROC: 1,
 }
 PRINTED = 1_000  # characters of what is printed between two answers
-MANY = re.compile(r"\blabsetup\s+import\s*\(?\s*\*|\bscapy\b")  # with which all must be there
+USES = re.compile(r"\b(?:labsetup|scapy)\b")
+ALL = re.compile(r"\blabsetup\s+import\s*\(?\s*\*|\bscapy\b")  # with which all must be there
 TALK = 3  # the descriptor
 
 
@@ -107,19 +110,20 @@ def _no_network() -> None:
     )
 
 
-def _fetch() -> None:
-    """Import all that the lab offers; scapy looks at the network as it is imported."""
+def _fetch(source: str) -> None:
+    """Import what an answer names of the lab; scapy looks at the network as it is imported."""
     for name in dir(labsetup):
-        with contextlib.suppress(Exception):  # the answer meets it again
-            getattr(labsetup, name)
+        if ALL.search(source) or re.search(rf"\b{name}\b", source):
+            with contextlib.suppress(Exception):  # the answer meets it again
+                getattr(labsetup, name)
 
 
 def main(user: int) -> None:
     """Give up everything, and then do what is asked."""
     talk = Talk()
     begun = talk.heard()
-    if MANY.search(begun["source"]):
-        _fetch()
+    if USES.search(begun["source"]):
+        _fetch(begun["source"])
     try:
         jail.renounce(user, jail.COMPUTING, LIMITS)
     except (LabError, OSError) as error:
@@ -158,7 +162,3 @@ def main(user: int) -> None:
     while True:
         told = talk.heard()["call"]
         answered(lambda told=told: called(told))  # type: ignore[misc]
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -20,18 +20,18 @@ ENDS = {
         "def packets(c):\n    all = []\n    while True: all.append(bytearray(2**24))",
         "MemoryError",
     ),
-    "no end": ("def packets(c):\n    while True: pass", "no end after 2 s"),
-    "no end of reading it": ("while True: pass", "no end after 2 s"),
-    "sleep": ("import time\ndef packets(c): time.sleep(99)", "no end after 2 s"),
-    "a power": ("def packets(c): return 9 ** 9 ** 9", "no end after 2 s"),
+    "no end": ("def packets(c):\n    while True: pass", "no end after"),
+    "no end of reading it": ("while True: pass", "no end after"),
+    "sleep": ("import time\ndef packets(c): time.sleep(99)", "no end after"),
+    "a power": ("def packets(c): return 9 ** 9 ** 9", "no end after"),
     "a pattern": (
         "import re\ndef packets(c): return bool(re.match('(a+)+b', 'a' * 99))",
-        "no end after 2 s",
+        "no end after",
     ),
     "a repr without end": (
         "class Odd:\n    def __repr__(self):\n        while True: pass\n"
         "def packets(c): return Odd()",
-        "no end after 2 s",
+        "no end after",
     ),
     "a repr that is large": (
         "class Odd:\n    def __repr__(self): return 'x' * 2**22\ndef packets(c): return Odd()",
@@ -42,7 +42,7 @@ ENDS = {
     "an encoding that none has": ("# coding: nothing\ndef packets(c): return 0", "packets() gives"),
     "print without end": (
         "def packets(c):\n    while True: print('x' * 10_000)",
-        "no end after 2 s",
+        "no end after",
     ),
 }
 
