@@ -173,3 +173,13 @@ over:
 }}
 """
     assert "calls may_goto, which can keep a CPU for hours" in taken(HEAD + mine + TAIL)
+
+
+LATER = """struct { __uint(type, %s); __uint(map_flags, 1); __uint(max_entries, 3000000);
+	__type(key, __u64); __type(value, char[3900]); } m SEC(".maps");
+"""
+
+
+@pytest.mark.parametrize("kind", ["BPF_MAP_TYPE_HASH", "BPF_MAP_TYPE_LPM_TRIE"])
+def test_a_map_that_takes_its_memory_later_is_too_large_too(kind):
+    assert "map m is too large" in taken(HEAD + LATER % kind + PASSES + TAIL)

@@ -25,7 +25,8 @@ from ..maps import limits
 from ..maps.plan import MapPlan
 from ..maps.values import type_of
 from ..network import jail
-from .bcc import PATIENCE
+from ..network.session import current
+from .bcc import PATIENCE, Whose
 from .btf import Btf, lines
 from .elf import Elf
 from .object import Object, ObjectMap, ObjectProgram
@@ -99,7 +100,7 @@ def _work(parent: Parent, source: int, function: str, constants: Mapping[str, An
     }
     parent.tell(json.dumps(told))
     try:
-        limits.check(plans)
+        limits.check(plans, current().one(Whose).strangers)
         _set(constants, maps, types, file)
         opened.load()
     except (LabError, OSError) as error:

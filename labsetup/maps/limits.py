@@ -29,6 +29,7 @@ SHARE = 4  # a program's maps get this part of the machine's memory
 NO_PREALLOC = 1  # BPF_F_NO_PREALLOC: a hash takes memory for the entries that it has
 ENTRY = 48  # bytes of the kernel's own for an entry of a hash: struct htab_elem
 PAGE = 4096
+AT_ONCE = "as soon as it is loaded"
 
 # What declares a map in BCC's C; the name of the map is the first argument, or behind the types.
 DECLARATION = re.compile(r"\b(BPF_[A-Z_]+)\s*\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)\s*;")
@@ -39,8 +40,13 @@ def _eights(size: int) -> int:
     return -(-size // 8) * 8
 
 
-def taken(plan: MapPlan) -> int:
-    """Bytes of memory that a map takes from the beginning, whatever comes into it later."""
+def taken(plan: MapPlan, when_full: bool = False) -> int:
+    """Bytes of memory that a map takes.
+
+    Args:
+        plan: the map.
+        when_full: in the end, and not from the beginning, whatever comes into it later.
+    """
     copies = possible_cpus() if plan.kind in PER_CPU else 1
     value = _eights(plan.leaf_size) * copies + (8 if plan.kind in PER_CPU else 0)
     if plan.kind == RINGBUF:
@@ -50,8 +56,11 @@ def taken(plan: MapPlan) -> int:
     if plan.kind in DATA | {HASH_OF_MAPS} - {LPM_TRIE}:
         buckets = 16 << (plan.entries - 1).bit_length()
         entry = ENTRY + _eights(plan.key_size) + value
-        return buckets + (0 if plan.flags & NO_PREALLOC else plan.entries * entry)
-    return 0 if plan.kind == LPM_TRIE else 8 * plan.entries
+        later = plan.flags & NO_PREALLOC and not when_full
+        return buckets + (0 if later else plan.entries * entry)
+    if plan.kind == LPM_TRIE:  # a node for each prefix, and up to as many between them
+        return plan.entries * 2 * (ENTRY + plan.key_size + value) if when_full else 0
+    return 8 * plan.entries
 
 
 @cache
@@ -60,21 +69,26 @@ def memory() -> int:
     return int(Path("/proc/meminfo").read_text().split()[1]) * 1024
 
 
-def check(plans: Iterable[MapPlan]) -> None:
+def check(plans: Iterable[MapPlan], strangers: bool = False) -> None:
     """See that a program's maps leave room for everything else.
+
+    Args:
+        plans: the maps.
+        strangers: whether the program is somebody else's, which may fill them.
 
     Raises:
         LabError: when they take more than a quarter of the machine's memory.
     """
-    sizes = {plan.name: taken(plan) for plan in plans}
+    sizes = {plan.name: taken(plan, when_full=strangers) for plan in plans}
     if sum(sizes.values()) > memory() // SHARE:
-        raise _too_large(max(sizes, key=lambda name: sizes[name]), sum(sizes.values()))
+        worst = max(sizes, key=lambda name: sizes[name])
+        raise _too_large(worst, sum(sizes.values()), "when full" if strangers else AT_ONCE)
 
 
-def _too_large(name: str, size: int) -> LabError:
+def _too_large(name: str, size: int, when: str) -> LabError:
     return LabError(
-        f"map {name} is too large: the program's maps would take {size / 1e9:.1f} GB as soon as "
-        f"it is loaded, and the lab gives them a quarter of this machine's memory, "
+        f"map {name} is too large: the program's maps would take {size / 1e9:.1f} GB {when}, "
+        f"and the lab gives them a quarter of this machine's memory, "
         f"{memory() / SHARE / 1e9:.1f} GB; give {name} fewer entries"
     )
 
@@ -145,7 +159,7 @@ def check_declared(source: str) -> None:
         else:
             least = entries * 8 * percpu
         if least > memory() // SHARE:
-            raise _too_large(one.name, least)
+            raise _too_large(one.name, least, AT_ONCE)
 
 
 def refused(source: str, log: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..compiling.bcc import MEMORY, Compilation
+from ..compiling.bcc import MEMORY, Compilation, Whose
 from ..compiling.clang import is_libbpfs
 from ..compiling.objects import ObjectCompilation
 from ..compiling.outcome import Built, Code, Compiled
@@ -18,6 +18,7 @@ from ..explaining.listing import Listing
 from ..explaining.verifier import explain, last_words
 from ..libbpf.reach import LAST, PROBES, REFUSED
 from ..maps import limits
+from ..network.session import current
 from .loaded import Loaded
 
 
@@ -97,7 +98,7 @@ def build(
         where = f"the verifier refused {which}{f' at {place}' if place else ''}"
         raise VerifierError(f"{where}{words}", verified.log, warned)
     loaded = Loaded(verified.files, len(verified.built.maps))
-    limits.check(verified.built.maps)
+    limits.check(verified.built.maps, current().one(Whose).strangers)
     maps = {plan.name: (plan.kind, plan.leaf.strip('"')) for plan in verified.built.maps}
     more = [
         *methods.warnings(listing, maps),
