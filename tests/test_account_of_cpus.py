@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from labsetup import Exceptions, Program, account, two_hosts
+import pytest
+
+from labsetup import Exceptions, LabError, Program, account, two_hosts
 
 TO_A_CPU = """
 BPF_CPUMAP(others, 4);
@@ -37,6 +39,8 @@ def test_what_a_cpu_map_drops_is_redirected_still(net):
 def test_the_counter_of_exceptions_shows_itself(net):
     counter = Exceptions()
     assert repr(counter) == "not counting yet: with Exceptions() as aborted: begins"
+    with pytest.raises(LabError, match="not counting yet"):
+        counter.of(net.server.eth0)
     Program("xdp_aborted").attach(net.server.eth0)
     with counter:
         net.client.ping(net.server, count=2, wait=0.2)

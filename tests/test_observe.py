@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import Any
 
@@ -76,6 +77,7 @@ def test_a_record_holds_what_the_program_changed(net):
     swap.attach(net.server.eth0)
     with record(swap) as seen:
         send(net.client.eth0, IP() / ICMP(type=0))
+        assert repr(seen).startswith("still recording")
     assert seen[0].verdict == "XDP_TX"
     assert seen[0].after[:6] == seen[0].before[6:12]
     with record(swap) as later:
@@ -90,6 +92,14 @@ def test_a_program_with_capture_decides_as_without():
             assert (
                 Program(name, capture=True).run(packet).verdict == Program(name).run(packet).verdict
             )
+
+
+def test_a_record_that_was_not_begun_claims_nothing(tmp_path):
+    seen = record(Program("swap", SWAP, capture=True))
+    assert "with record(program) as seen:" in repr(seen)
+    with pytest.raises(LabError, match=re.escape("with record(program) as seen:")):
+        seen.save(tmp_path / "nothing.pcap")
+    assert not (tmp_path / "nothing.pcap").exists()
 
 
 def test_a_record_needs_a_program_that_captures():

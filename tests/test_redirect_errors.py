@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import pytest
@@ -75,6 +76,8 @@ def test_an_interface_that_is_not_there():
 
 def test_before_it_begins():
     assert repr(RedirectErrors()) == "not counting yet: with RedirectErrors() as lost: begins"
+    with contextlib.closing(two_hosts()) as net, pytest.raises(LabError, match="not counting yet"):
+        RedirectErrors().of(net.server.eth0)
 
 
 def test_a_kernel_without_the_tracepoint(monkeypatch, tmp_path):

@@ -136,7 +136,7 @@ class Namespace:
         words = self._words(command)
         shown = self._shown(words)
         if shown in self._started:
-            self._started.pop(shown).stop(quiet=0)
+            self._started.pop(shown).stop(quiet=0, timeout=0.5)  # some take no notice of Ctrl-C
         self._started[shown] = Background(shown, *self._launch(words))
         return self._started[shown]
 

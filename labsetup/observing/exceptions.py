@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..arguments import checked
+from ..errors import LabError
 from ..network import sandbox
 from ..network.interface import Interface
 from ..network.session import current
@@ -16,6 +17,9 @@ def _tracer() -> Tracer:
         "xdp_exception",
         "the counter xdp_drops of `counters` still counts the packets",
     )
+
+
+NOT_YET = "not counting yet: with Exceptions() as aborted: begins"
 
 
 class Exceptions:
@@ -44,14 +48,20 @@ class Exceptions:
 
     def __repr__(self) -> str:
         if self._tracer is None:
-            return "not counting yet: with Exceptions() as aborted: begins"
+            return NOT_YET
         now = self._counts() if self._end is None else self._end
         total = sum(now.get(one, 0) - self._start.get(one, 0) for one in now)
         return f"{total} packets at xdp:xdp_exception, of all programs; of(INTERFACE) gives its own"
 
     @checked
     def of(self, interface: Interface) -> int:
-        """How many packets had aborted at an interface, under the programs that it has had."""
+        """How many packets had aborted at an interface, under the programs that it has had.
+
+        Raises:
+            LabError: where nothing was counted yet.
+        """
+        if self._tracer is None:
+            raise LabError(NOT_YET)
         now = self._counts() if self._end is None else self._end
         attached = interface.xdp
         programs = interface.programs | ({attached[2]} if attached else set())

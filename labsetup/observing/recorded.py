@@ -49,6 +49,9 @@ class Fate:
         return f"{self.verdict:12}  {self.packet.summary()}"
 
 
+NOT_BEGUN = "this record was not begun; use it as in: with record(program) as seen:"
+
+
 class Record(Sequence[Fate]):
     """Every packet that a program met while the block ran, dropped ones included.
 
@@ -69,17 +72,19 @@ class Record(Sequence[Fate]):
         self._fates: list[Fate] = []
         self.lost = 0
         self._begun: int | None = None
+        self._over = False
         self._recorder = _recorder_of(program)
 
     def start(self) -> Record:
         """Record from now on."""
-        self._begun = self._recorder.begin(self)
+        self._begun, self._over = self._recorder.begin(self), False
         return self
 
     def stop(self) -> Record:
         """Read what is in the rings, in order of time."""
         if self._begun is None:
-            raise LabError("this record was not begun; use it as in: with record(program) as seen:")
+            raise LabError(NOT_BEGUN)
+        self._over = True
         events, met = self._recorder.end(self)
         waiting: dict[int, _Event] = {}
         for event in events:
@@ -102,6 +107,8 @@ class Record(Sequence[Fate]):
             path: tcpdump and Wireshark read it.
             after: as the program left them.
         """
+        if self._begun is None:
+            raise LabError(NOT_BEGUN)
         frames = [Ether(fate.after if after else fate.before) for fate in self]
         for frame, fate in zip(frames, self, strict=True):
             frame.time = fate.time + since_boot()
@@ -133,6 +140,9 @@ class Record(Sequence[Fate]):
         return iter(self._fates)
 
     def __repr__(self) -> str:
+        if not self._over:
+            going_on = "still recording; what was seen is there when the block ends"
+            return NOT_BEGUN if self._begun is None else going_on
         nowhere = "" if self.program.places else "; it is attached nowhere"
         lines = [repr(fate) for fate in self]
         if self.lost:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..arguments import checked
+from ..errors import LabError
 from ..network import sandbox
 from ..network.interface import Interface
 from ..network.session import current
@@ -101,6 +102,9 @@ class Reasons:
         return "\n".join(each) or "none went nowhere"
 
 
+NOT_YET = "not counting yet: with RedirectErrors() as lost: begins"
+
+
 class RedirectErrors:
     """Counts frames that were redirected and went nowhere, while its block runs, and tells why.
 
@@ -135,13 +139,19 @@ class RedirectErrors:
 
     def __repr__(self) -> str:
         if not self._begun:
-            return "not counting yet: with RedirectErrors() as lost: begins"
+            return NOT_YET
         total = self._counted().total()
         return f"{total} frames were redirected and went nowhere; of(INTERFACE) tells why"
 
     @checked
     def of(self, interface: Interface) -> Reasons:
-        """Those that came in at an interface, under the programs that it has had."""
+        """Those that came in at an interface, under the programs that it has had.
+
+        Raises:
+            LabError: where nothing was counted yet.
+        """
+        if not self._begun:
+            raise LabError(NOT_YET)
         attached = interface.xdp
         programs = interface.programs | ({attached[2]} if attached else set())
         rows: Counter[tuple[str, str]] = Counter()

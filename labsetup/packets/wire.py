@@ -173,7 +173,7 @@ class Capture(Sequence[Seen]):
 
     def __repr__(self) -> str:
         if self._sockets:
-            return "still capturing; what was seen is there when the block ends"
+            return "still capturing; what was seen is there when the block ends, or after stop()"
         lost = [f"and {self.lost} more, for which there was no room"] if self.lost else []
         return "\n".join([*map(repr, self._seen), *lost]) or "nothing was seen"
 
