@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from support.examples import missing, named, place_of, source_of
 
@@ -72,6 +74,37 @@ def test_a_warning_that_tells_what_is_wrong(name, seen):
     words = told(example)
     assert missing(example, words) == [], words
     assert rule in {by(one.words) for one in seen if one.kind == "warning"}
+
+
+HEADERS = {
+    "BCC": '#include "parse.h"\n#include <uapi/linux/tcp.h>\n',
+    "libbpf": "".join(
+        f"#include <{name}>\n"
+        for name in ("linux/bpf.h", "bpf/bpf_helpers.h", "linux/if_ether.h", "linux/ip.h")
+    )
+    + "".join(f"#include <linux/{name}.h>\n" for name in ("ipv6", "tcp", "udp", "icmp")),
+}
+MEMBERS = [
+    (language, name.removeprefix("members-of-"))
+    for name, rule in remarks().plain.items()
+    if name.startswith("members-of-")
+    for language in HEADERS
+    if rule.is_of(language)
+]
+
+
+@pytest.mark.parametrize(("language", "struct"), MEMBERS)
+def test_the_members_that_are_named_are_there(language, struct):
+    words = remarks().plain[f"members-of-{struct}"].plain.partition("; it has ")[2]
+    members = re.findall(r"[\w.]+", words.partition(":")[0].replace(" and ", ", "))
+    assert len(members) > 1
+    takes = "".join(f"\t(void)one->{member};\n" for member in members)
+    section = 'SEC("xdp")\n' if language == "libbpf" else ""
+    Program(
+        "takes",
+        f"{HEADERS[language]}{section}int takes(struct xdp_md *ctx)\n{{\n"
+        f"\tstruct {struct} *one = (void *)ctx;\n{takes}\treturn XDP_PASS;\n}}\n",
+    )
 
 
 def by(words: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from labsetup import ICMP, IP, Ether, LabError, Program, record
@@ -46,6 +48,45 @@ def test_of_several_the_name_says_which():
     assert entry_of("two", two) == "two"
     with pytest.raises(LabError, match="mine has the functions one, two"):
         entry_of("mine", two)
+
+
+LIBBPFS = "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n"
+OTHERS = {
+    "tc's": "#include <linux/bpf.h>\nint drops(struct __sk_buff *skb) { return skb->protocol; }",
+    "a probe's": f"int drops(struct pt_regs *ctx, int number) {BODY}",
+    "of a socket": f"int\ndrops ( const struct bpf_sock_ops * ctx )\n{BODY}",
+    "of BCC's example": "int drops(struct CTXTYPE *ctx) { return ctx->data ? 1 : 2; }",
+    "misspelt": f"int drops(struct xdp_mdd *ctx) {BODY}",
+    "in libbpf's C": f'{LIBBPFS}SEC("xdp")\nint drops(struct __sk_buff *skb) {BODY}',
+}
+
+
+@pytest.mark.parametrize("capture", [False, True])
+@pytest.mark.parametrize("which", OTHERS)
+def test_another_context_is_refused(which, capture):
+    with pytest.raises(LabError) as caught:
+        Program("drops", OTHERS[which], capture=capture)
+    assert re.match(r"drops takes a struct \w+ at line \d+, «.*drops", str(caught.value))
+    assert str(caught.value).endswith("write int drops(struct xdp_md *ctx)")
+
+
+SIMILAR = {
+    "a helper's": f"{HELPER}static int more(struct ethhdr *eth) {BODY}\n"
+    "int drops(struct xdp_md *ctx) { return more((void *)(long)ctx->data); }",
+    "beside tc's": f"int other(struct __sk_buff *skb) {BODY}\nint drops(struct xdp_md *ctx) {BODY}",
+    "put there": f"#define CTXTYPE xdp_md\nint drops(struct CTXTYPE *ctx) {BODY}",
+    "a struct of one's own": f"struct own {{ u32 data; }};\nint drops(struct own *ctx) {BODY}",
+    "anything": f"int drops(void *ctx) {BODY}",
+    "in a remark": f"/* int drops(struct pt_regs *ctx) {{ */\nint drops(void *ctx) {BODY}",
+    "another's, in libbpf's C": f"{LIBBPFS}__noinline int more(struct iphdr *ip) {BODY}\n"
+    f'SEC("xdp") int drops(void *ctx) {BODY}',
+}
+
+
+@pytest.mark.parametrize("which", SIMILAR)
+def test_what_may_look_like_another_context(which):
+    begin = "" if "SEC" in SIMILAR[which] else '#include "xdp.h"\n'
+    assert Program("drops", begin + SIMILAR[which]).run(Ether() / IP()).verdict == "XDP_DROP"
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from . import SOURCES
 from .listing import Listing, Place
+from .rules import Plainer
 from .rules import remarks as rules
 from .verifier import by_its_words
 
@@ -66,8 +67,13 @@ class Remark:
         words = self.words
         if name := self.rule:
             rule = rules().plain[name]
-            words = rule.pattern.sub(lambda found: rule.plain.format(**found.groupdict()), words)
+            words = rule.pattern.sub(lambda found: _plain(rule, found), words)
         return f"{where}: {words}"
+
+
+def _plain(rule: Plainer, found: re.Match[str]) -> str:
+    groups = found.groupdict("")
+    return rule.plain.format(**groups, **{key.upper(): groups[key].upper() for key in groups})
 
 
 def remarks(listing: Listing) -> list[Remark]:

@@ -45,6 +45,16 @@ def bare(source: str) -> str:
     return REMARK_OR_TEXT.sub(lambda found: re.sub(r"\S", " ", found[0]), source)
 
 
+def block_end(code: str, begin: int) -> int:
+    """Behind the braces that are open there."""
+    depth = 1
+    for brace in re.finditer(r"[{}]", code[begin:]):
+        depth += 1 if brace[0] == "{" else -1
+        if not depth:
+            return begin + brace.end()
+    return len(code)
+
+
 class Listing:
     """Where each instruction comes from, read out of what BCC prints with TELL_ALL.
 
@@ -109,6 +119,11 @@ class Listing:
         """A line of the reader's C."""
         return self._lines[line - 1].strip() if 0 < line <= len(self._lines) else ""
 
+    def of_code(self, at: int) -> Place:
+        """The line of a character of *code*."""
+        line = self.code.count("\n", 0, at) + 1
+        return Place(line, self.text(line))
+
     def of_refusal(self, log: str, loop: bool) -> Place | None:
         """The line whose instruction the verifier refused.
 
@@ -145,8 +160,8 @@ class Listing:
     def only(self, sign: str | re.Pattern[str]) -> Place | None:
         """The line of this sign, a regular expression, or of its group, if there is one such."""
         starts = [one.start(one.lastindex or 0) for one in re.finditer(sign, self.code, re.M)]
-        found = list({self.code.count("\n", 0, start) + 1 for start in starts})
-        return Place(found[0], self.text(found[0])) if len(found) == 1 else None
+        found = list({self.of_code(start) for start in starts})
+        return found[0] if len(found) == 1 else None
 
     def at(self, instruction: int) -> Place | None:
         """The line that an instruction comes from."""
@@ -168,11 +183,7 @@ class Listing:
         """A function that calls itself, at once or by others, and a line on which it does so."""
         bodies = {}
         for head in FUNCTION.finditer(self.code):
-            depth, end = 1, head.end()
-            while depth and end < len(self.code):
-                depth += {"{": 1, "}": -1}.get(self.code[end], 0)
-                end += 1
-            bodies[head[1]] = range(head.end(), end)
+            bodies[head[1]] = range(head.end(), block_end(self.code, head.end()))
         calls = {
             name: {
                 other: found.start()
@@ -193,8 +204,7 @@ class Listing:
 
         for name in sorted(reached(self._function) | {self._function}):
             if name in reached(name):
-                line = self.code.count("\n", 0, min(calls[name].values())) + 1
-                return name, Place(line, self.text(line))
+                return name, self.of_code(min(calls[name].values()))
         return None
 
     def declared(self, name: str, above: int) -> Place | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from .clang import Remark
-from .listing import Listing, Place
+from .listing import Listing
 
 # enum bpf_map_type, linux/bpf.h
 KINDS = {
@@ -39,8 +39,7 @@ def warnings(listing: Listing, maps: Mapping[str, tuple[int, str]]) -> Iterator[
         if kind in NOT_MADE and re.search(rf"\b{name}\s*\.\s*{MAKES}", listing.code):
             continue  # then there may be one to count in
         if words := _words(kind, leaf, name, function, key or "key"):
-            line = listing.code.count("\n", 0, call.start()) + 1
-            yield Remark("warning", Place(line, listing.text(line)), words)
+            yield Remark("warning", listing.of_code(call.start()), words)
 
 
 LOOKUP = re.compile(
@@ -65,12 +64,11 @@ def unasked(listing: Listing) -> Iterator[Remark]:
             code,
         )
         if used and not re.search(asked, code):
-            line = code.count("\n", 0, used.start()) + 1
             words = (
                 f"{name} may be NULL, and nothing asks: this kernel knows better, as the key is a "
                 f"constant and the map an array; older ones refuse the program: put if ({name})"
             )
-            yield Remark("warning", Place(line, listing.text(line)), words)
+            yield Remark("warning", listing.of_code(used.start()), words)
 
 
 def _words(kind: int, leaf: str, name: str, function: str, key: str) -> str:

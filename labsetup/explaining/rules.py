@@ -175,6 +175,8 @@ def _known(rule: Any) -> set[str]:
         known |= {"line", "name"}
     if isinstance(rule, Refusal) and not (rule.pattern or rule.of):
         known |= BY_CODE
+    if isinstance(rule, Plainer):
+        known |= {name.upper() for name in known}
     if isinstance(rule, Undeclared):
         known |= {"name", "header"}
     return known

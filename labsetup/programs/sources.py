@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import explaining
 from ..compiling.clang import is_libbpfs
 from ..errors import LabError
-from ..explaining.listing import bare
+from ..explaining.listing import Place, bare
 from ..exporting.translate import to_libbpf
 
 SOURCES = explaining.SOURCES
@@ -18,6 +18,11 @@ TYPES = "typedef __u64 u64;\ntypedef __u32 u32;\n"  # as BCC's C calls them
 # The head of a function that is given a ctx.
 SECTION = re.compile(r"\bSEC\s*\([^)]*\)")
 HEAD = re.compile(r"\bint\s+(?P<name>\w+)\s*\(\s*(?:const\s+)?struct\s+xdp_md\b")
+# That of one that is given something else; programs of other kinds have sections of their own.
+OTHER_HEAD = (
+    r"(?P<section>\bSEC\s*\([^;{{}}()]*\)[^;{{}}()]*)?"
+    r"\b{name}\s*\(\s*(?:const\s+)?struct\s+(?P<kind>\w+)\s*\*[^;{{}}]*\{{"
+)
 
 
 def find(name: str | Path) -> Path:
@@ -66,14 +71,37 @@ def entry_of(name: str, source: str) -> str:
     """The function that is the program: the only one that takes a ctx, or the one called *name*.
 
     Raises:
-        LabError: when there are several, and none has the name.
+        LabError: when there are several, and none has the name; when the one of that name takes
+            what XDP does not give.
     """
     names = entries(source)
+    if not names:
+        _check_what_it_takes(name, source)
     if name in names or not names:
         return name
     if len(names) == 1:
         return names[0]
     raise LabError(f"{name} has the functions {', '.join(names)}; call the one to attach {name}")
+
+
+def _check_what_it_takes(name: str, source: str) -> None:
+    """Find fault with a program that takes another context, such as a struct __sk_buff.
+
+    A struct of the reader's own, and a name that they define, are left alone.
+    """
+    code = bare(source)
+    head = re.search(OTHER_HEAD.format(name=re.escape(name)), code)
+    if head is None or not re.match(r"$|SEC\s*\(\s*\"xdp", source[slice(*head.span("section"))]):
+        return
+    kind = head["kind"]
+    if re.search(rf"\bstruct\s+{kind}\s*\{{|^[ \t]*#\s*define\s+{kind}\b", code, re.MULTILINE):
+        return
+    line = code.count("\n", 0, head.start("kind")) + 1
+    place = Place(line, source.splitlines()[line - 1].strip())
+    raise LabError(
+        f"{name} takes a struct {kind} at {place}, and XDP gives it a struct xdp_md, with other "
+        f"fields: write int {name}(struct xdp_md *ctx)"
+    )
 
 
 def entries(source: str) -> list[str]:
