@@ -10,9 +10,9 @@ import time
 import pytest
 from support.host import LAB, on_host
 
+from labsetup.marking.submissions import cell
 from labsetup.practice.exercise import every, find
 from labsetup.practice.judge import judge
-from labsetup.practice.submissions import cell
 
 
 @pytest.mark.alone

@@ -72,11 +72,12 @@ def packet(arguments: argparse.Namespace) -> int:
         rows = _rows(program, packets, first, arguments.json)
         if arguments.json:
             return _print_json(rows, write, chosen, remarks)
-        trouble = None
+        trouble, left = None, 0
         try:
             for row in rows:
                 while remarks:
                     _say(remarks.pop())
+                left += bool(row.trouble)
                 print(row, flush=True)
                 write(row)
         except LabError as error:
@@ -87,7 +88,15 @@ def packet(arguments: argparse.Namespace) -> int:
         print(entries)
     if trouble:
         raise trouble
-    return 0
+    return _status(left)
+
+
+def _status(left: int) -> int:
+    """Not 0 where some packets were not run, which stand among thousands."""
+    if left:
+        were = "packet was" if left == 1 else "packets were"
+        _say(f"{left:,} {were} not run; the rows of those say why")
+    return 1 if left else 0
 
 
 def _say(remark: str) -> None:
@@ -99,9 +108,10 @@ def _print_json(
 ) -> int:
     """One document, written as it grows."""
     print('{"packets": [', end="")
-    before, trouble = "\n  ", ""
+    before, trouble, left = "\n  ", "", 0
     try:
         for row in rows:
+            left += bool(row.trouble)
             print(before + json.dumps(row.as_json), end="", flush=True)
             before = ",\n  "
             write(row)
@@ -110,7 +120,7 @@ def _print_json(
         _say(trouble)
     rest = {"maps": {name: _map_as_json(one) for name, one in maps.items()}, "remarks": remarks}
     print(f"\n], {json.dumps(rest | {'trouble': trouble}, indent=2)[1:]}")
-    return 1 if trouble else 0
+    return _status(left) or (1 if trouble else 0)
 
 
 def _rows(program: Any, packets: Any, first: Any, changes_unseen: bool) -> Iterator[_Row]:
