@@ -24,6 +24,38 @@ class StdoutBroken(Exception):
         self.unread = error.errno == errno.EPIPE
 
 
+class Printing:
+    """Prints as print() does; once stdout is broken, in silence, for what else is to be completed.
+
+    Args:
+        goes_on: whether something is; else a broken stdout ends it at once.
+    """
+
+    def __init__(self, goes_on: bool) -> None:
+        self._goes_on = goes_on
+        self._broken: StdoutBroken | None = None
+
+    def __call__(self, text: object, end: str = "\n") -> None:
+        """Print it, and see that it has arrived."""
+        if self._broken:
+            return
+        try:
+            print(text, end=end, flush=True)
+        except StdoutBroken as broken:
+            if not self._goes_on:
+                raise
+            self._broken = broken
+
+    def finish(self) -> None:
+        """Say that stdout was broken, now that the rest is complete.
+
+        Raises:
+            StdoutBroken: if it was.
+        """
+        if self._broken:
+            raise self._broken
+
+
 class _Stdout(io.FileIO):
     def write(self, data: Any) -> int:
         try:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ..errors import LabError
 from ..network import sandbox
+from ..streams import Printing
 from .verbs import Verbs
 
 PATIENCE = 2  # seconds without a word; and then again twice as long
@@ -68,24 +69,26 @@ def packet(arguments: argparse.Namespace) -> int:
     first = next(packets, None)  # before anything is written: the file may be no capture
     if first is None:
         remarks.append(f"{arguments.pcap} has no packets")
+    printing = Printing(goes_on=arguments.out is not None)
     with _writing(arguments) as write:
         rows = _rows(program, packets, first, arguments.json)
         if arguments.json:
-            return _print_json(rows, write, chosen, remarks)
+            return _print_json(printing, rows, write, chosen, remarks)
         trouble, left = None, 0
         try:
             for row in rows:
                 while remarks:
                     _say(remarks.pop())
                 left += bool(row.trouble)
-                print(row, flush=True)
+                printing(row)
                 write(row)
         except LabError as error:
             trouble = error
         for remark in remarks:
             _say(remark)
     for entries in chosen.values():
-        print(entries)
+        printing(entries)
+    printing.finish()
     if trouble:
         raise trouble
     return _status(left)
@@ -104,22 +107,27 @@ def _say(remark: str) -> None:
 
 
 def _print_json(
-    rows: Iterator[_Row], write: Callable[[_Row], None], maps: Any, remarks: list[str]
+    printing: Printing,
+    rows: Iterator[_Row],
+    write: Callable[[_Row], None],
+    maps: Any,
+    remarks: list[str],
 ) -> int:
     """One document, written as it grows."""
-    print('{"packets": [', end="")
+    printing('{"packets": [', end="")
     before, trouble, left = "\n  ", "", 0
     try:
         for row in rows:
             left += bool(row.trouble)
-            print(before + json.dumps(row.as_json), end="", flush=True)
+            printing(before + json.dumps(row.as_json), end="")
             before = ",\n  "
             write(row)
     except LabError as error:
         trouble = str(error)
         _say(trouble)
     rest = {"maps": {name: _map_as_json(one) for name, one in maps.items()}, "remarks": remarks}
-    print(f"\n], {json.dumps(rest | {'trouble': trouble}, indent=2)[1:]}")
+    printing(f"\n], {json.dumps(rest | {'trouble': trouble}, indent=2)[1:]}")
+    printing.finish()
     return _status(left) or (1 if trouble else 0)
 
 

@@ -17,7 +17,7 @@ from ..errors import LabError
 from ..practice.judge import judge
 from ..practice.reply import Reply, printable
 from ..programs.sources import decoded
-from ..streams import StdoutBroken
+from ..streams import Printing
 from .collected import Entry, Submission
 
 LARGEST = 2**20  # bytes of an answer
@@ -140,21 +140,10 @@ def refuse_to_lose(table: Path, folder: Path, entries: Sequence[Entry]) -> None:
 
 
 class _Screen:
-    """Prints what is marked; where stdout breaks, a table is still completed."""
+    """Prints what is marked, as lines or as a JSON document."""
 
-    def __init__(self, is_json: bool, goes_on: bool) -> None:
-        self.broken: StdoutBroken | None = None
-        self._is_json, self._goes_on, self._rows = is_json, goes_on, 0
-
-    def _print(self, text: str, end: str = "\n") -> None:
-        if self.broken:
-            return
-        try:
-            print(text, end=end, flush=True)
-        except StdoutBroken as broken:
-            if not self._goes_on:
-                raise
-            self.broken = broken
+    def __init__(self, printing: Printing, is_json: bool) -> None:
+        self._print, self._is_json, self._rows = printing, is_json, 0
 
     def show(self, row: dict[str, Any], state: str) -> None:
         if self._is_json:
@@ -186,7 +175,8 @@ def mark(entries: Sequence[Entry], table: Path | None, is_json: bool = False) ->
         StdoutBroken: when stdout cannot; the table is there.
     """
     right = unmarked = 0
-    screen = _Screen(is_json, goes_on=table is not None)
+    printing = Printing(goes_on=table is not None)
+    screen = _Screen(printing, is_json)
     try:
         with table.open("w", newline="", encoding="utf-8") if table else io.StringIO() as file:
             writer = csv.DictWriter(file, COLUMNS)
@@ -205,8 +195,7 @@ def mark(entries: Sequence[Entry], table: Path | None, is_json: bool = False) ->
         raise LabError(f"{table} cannot be written: {error.strerror}") from None
     also = f", {unmarked} not marked" if unmarked else ""
     screen.end(f"{right} of {len(entries) - unmarked} right{also}")
-    if screen.broken:
-        raise screen.broken
+    printing.finish()
     return right == len(entries)
 
 
