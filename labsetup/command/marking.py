@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import LabError
 from .places import say
 from .verbs import Misused, Verbs
-
-if TYPE_CHECKING:
-    from ..marking.collected import Entry
-    from ..practice.exercise import Exercise
 
 EPILOG = """\
 DIR has a folder for each student with their answers, named by number or by name:
@@ -55,12 +49,13 @@ def check(arguments: argparse.Namespace) -> int:
     """Try answers to exercises on packets."""
     _refuse_contradictions(arguments)
     # The reader's own progress is made in notebooks, not by a teacher's evening.
+    from ..marking import collected
     from ..practice import exercise as exercises
 
     if arguments.list:
-        _list(exercises.every().values(), arguments.json)
+        print(collected.exercises_as(arguments.json))
         return 0
-    from ..marking import collected, submissions
+    from ..marking import submissions
     from ..practice.judge import judge
 
     try:
@@ -74,7 +69,11 @@ def check(arguments: argparse.Namespace) -> int:
     except LabError as error:
         raise Misused(str(error)) from None
     if arguments.all:
-        _tell_unmarked(found, arguments.all)
+        for sentence in submissions.remarks(found):
+            say(sentence)
+        if not any(one.student and one.file for one in found):  # no class, but another folder
+            where = arguments.all
+            raise Misused(f"{where} has no answers; they are named like {where}/ada/2.1.c")
         return 0 if submissions.mark(found, arguments.csv, arguments.json) else 1
     reply = judge(exercise, answer, strangers=True)
     print(json.dumps(submissions.as_dict(reply), indent=2) if arguments.json else reply)
@@ -91,36 +90,3 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise Misused("--csv writes a class's table; type: labsetup/lab check --all DIR --csv OUT")
     if not (arguments.list or arguments.all or (arguments.exercise and arguments.file)):
         raise Misused("check takes the number of an exercise and a file, or --list, or --all")
-
-
-def _list(exercises: Iterable[Exercise], is_json: bool) -> None:
-    if is_json:
-        listed = [
-            {"exercise": one.id, "file": one.name + one.suffix, "title": one.title}
-            for one in exercises
-        ]
-        print(json.dumps(listed, indent=2))
-        return
-    for one in exercises:
-        print(f"{one.id:5} {one.name + one.suffix:18} {one.title}")
-
-
-def _tell_unmarked(found: Sequence[Entry], folder: Path) -> None:
-    """Say on stderr what is not marked and what has a remark, before the first answer's turn.
-
-    Raises:
-        Misused: when there is no answer at all, which is a wrong folder rather than a class.
-    """
-    from ..marking.collected import Submission, Unmarked
-    from ..marking.submissions import named
-    from ..practice.reply import printable
-
-    remarks = set[str]()
-    for one in found:
-        if isinstance(one, Unmarked):
-            say(f"skipped {named(str(one.path))}: {printable(one.why)}")
-        elif one.remark and (one.student + one.remark) not in remarks:
-            remarks.add(one.student + one.remark)
-            say(f"{named(one.student)}: each is {printable(one.remark)}; all are marked")
-    if not any(isinstance(one, Submission) for one in found):
-        raise Misused(f"{folder} has no answers; they are named like {folder}/ada/2.1.c")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,11 @@ class Submission:
     path: Path
     remark: str = ""
 
+    @property
+    def file(self) -> str:
+        """Its path from the student's folder on."""
+        return self.path.name
+
 
 @dataclass(frozen=True)
 class Unmarked:
@@ -57,6 +63,15 @@ class Unmarked:
 
 
 Entry = Submission | Unmarked
+
+
+def exercises_as(is_json: bool) -> str:
+    """All exercises, with what an answer's file may be called: a line each, or a JSON document."""
+    listed = [(one.id, one.name + one.suffix, one.title) for one in exercises.every().values()]
+    if is_json:
+        keys = ("exercise", "file", "title")
+        return json.dumps([dict(zip(keys, one, strict=True)) for one in listed], indent=2)
+    return "\n".join(f"{number:5} {file:18} {title}" for number, file, title in listed)
 
 
 def find(folder: Path) -> list[Entry]:

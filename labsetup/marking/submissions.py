@@ -55,18 +55,20 @@ def text_of(path: Path, links: bool = False) -> str:
     except OSError as error:
         what = "a link" if error.errno == errno.ELOOP else f"not to be read ({error.strerror})"
         raise LabError(f"it is {what}; hand in a file") from None
-    with open(file, "rb") as opened:
+    try:
         state = os.fstat(file)
         if not stat.S_ISREG(state.st_mode) and not (links and stat.S_ISFIFO(state.st_mode)):
             raise LabError("it is no file; hand in one")
-        try:
+        with open(file, "rb", closefd=False) as opened:
             text = opened.read(LARGEST + 1)
-        except OSError as error:
-            raise LabError(f"it is not to be read ({error.strerror}); hand in a file") from None
         if len(text) > LARGEST:
             size = f"{max(state.st_size, len(text)):,}"
             raise LabError(f"it has {size} bytes; hand in at most {LARGEST:,}")
         return decoded(text)
+    except OSError as error:
+        raise LabError(f"it is not to be read ({error.strerror}); hand in a file") from None
+    finally:
+        os.close(file)
 
 
 def text_of_named(path: Path) -> str:
@@ -139,6 +141,17 @@ def refuse_to_lose(table: Path, folder: Path, entries: Sequence[Entry]) -> None:
             )
 
 
+def remarks(entries: Sequence[Entry]) -> list[str]:
+    """A sentence on each that is not marked, and on those of a student that answer one exercise."""
+    told = dict[str, None]()
+    for one in entries:
+        if not isinstance(one, Submission):
+            told[f"skipped {named(str(one.path))}: {printable(one.why)}"] = None
+        elif one.remark:
+            told[f"{named(one.student)}: each is {one.remark}; all are marked"] = None
+    return list(told)
+
+
 class _Screen:
     """Prints what is marked, as lines or as a JSON document."""
 
@@ -201,7 +214,7 @@ def mark(entries: Sequence[Entry], table: Path | None, is_json: bool = False) ->
 
 def _row(one: Entry) -> dict[str, Any]:
     if isinstance(one, Submission):
-        row = {"student": one.student, **as_dict(_judged(one)), "file": one.path.name}
+        row = {"student": one.student, **as_dict(_judged(one)), "file": one.file}
         if one.remark:
             row["message"] += f"; {one.remark}"
         return row
