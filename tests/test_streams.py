@@ -28,6 +28,7 @@ QUICK = {
     "export xdp_drop {tmp}/exported": (0, True),
     "doctor --json": (0, True),
     "doctor {tmp}/none.json": (1, True),
+    "packet xdp_drop --pcap {tmp}/cut.pcap": (1, True),
     "run 99": (1, False),
     "sync --check": (0, False),
     "restore 99": (1, False),
@@ -47,6 +48,7 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / "class" / student).mkdir(parents=True)
         (tmp_path / "class" / student / "2.1.c").write_text(find("2.1").starter)
     wrpcap(str(tmp_path / "in.pcap"), [Ether(frame(IP() / ICMP()))] * 3)
+    (tmp_path / "cut.pcap").write_bytes((tmp_path / "in.pcap").read_bytes()[:-9])
     return tmp_path
 
 

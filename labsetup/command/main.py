@@ -27,10 +27,7 @@ def main() -> int:
     """Do what the command line says, and see whether it could be told."""
     status = 1
     try:
-        try:
-            status = _do(sys.argv[1:])
-        except SystemExit as over:  # argparse's, as after --help
-            status = int(over.code or 0)
+        status = _status(sys.argv[1:])
         sys.stdout.flush()
     except streams.StdoutBroken as broken:
         streams.give_up_stdout()
@@ -39,16 +36,24 @@ def main() -> int:
         else:
             status = status or 1
             say(f"lab: {broken}")
-    except LabError as error:
-        status = 2 if isinstance(error, Misused) else 1
-        if not lifetime.status_of_end():  # which may have come in any guise
-            say(f"lab: {error}")
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
     ended = lifetime.status_of_end() or status
     if not lifetime.told_by_another() and (sentence := lifetime.sentence(ended)):
         say(sentence)
     return ended
+
+
+def _status(words: list[str]) -> int:
+    """The same, and a sentence where it does not work."""
+    try:
+        return _do(words)
+    except LabError as error:
+        if not lifetime.status_of_end():  # which may have come in any guise
+            say(f"lab: {error}")
+        return 2 if isinstance(error, Misused) else 1
+    except SystemExit as over:  # argparse's, as after --help
+        return int(over.code or 0)
 
 
 def _do(words: list[str]) -> int:
