@@ -47,6 +47,7 @@ LONGEST = (
     "test_command",
     "test_hostile_c",
     "test_packet_captures",
+    "test_streams",
     "test_service",
 )
 

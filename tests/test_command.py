@@ -114,6 +114,22 @@ def test_packet_takes_a_file_of_the_reader(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (("packet", "xdp_pass", "--pcap", "a", "--pcap", "b"), "--pcap is given twice"),
+        (("packet", "xdp_pass", "--pcap", "a", "--", "b"), "packet takes nothing behind --"),
+        (("doctor", "--", "--json"), "doctor takes nothing behind --; leave out: -- --json"),
+        (("test", "--minutes", "5"), "--minutes is for --vm"),
+        (("test", "--vm", "--", "-x"), "--vm takes no options of pytest's"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(arguments, sentence):
+    said = lab(*arguments)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert sentence in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
         (("packet", "nonsense", "--pcap", "x"), "bpf/ has no program 'nonsense'"),
         (("packet", "xdp_pass", "--pcap", "nowhere.pcap"), "cannot be read as a pcap file"),
         (("packet", "xdp_pass", "--pcap", "README.md"), "cannot be read as a pcap file"),

@@ -19,6 +19,7 @@ LAB = REPO / "labsetup"
 ROOMS = [
     "errors",
     "installing",
+    "streams",
     "arguments",
     "tools",
     "apart",
@@ -39,6 +40,7 @@ ROOMS = [
     "rivals",
     "practice",
     "lessons",
+    "marking",
     "pages",
     "machines",
     "hub",

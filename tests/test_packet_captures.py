@@ -124,7 +124,8 @@ def test_frames_that_cannot_be_run_are_told_by_their_number(tmp_path):
     packets = [PING, b"", PING[:13], PING[:14], bytes(200_000), bytes(1514), QUERY[:60], QUERY]
     text, out = pcap(packets, lengths={6: 900}), tmp_path / "out.pcap"
     said = lab_packet(tmp_path, text, "--out", out)
-    assert said.returncode == 0, said.stderr
+    assert said.returncode == 1
+    assert said.stderr.endswith("3 packets were not run; the rows of those say why\n")
     rows = said.stdout.splitlines()
     assert [int(row.split()[0]) for row in rows] == list(range(1, 9))
     not_run = [row[6:18].strip() == "not run" for row in rows]
@@ -132,7 +133,9 @@ def test_frames_that_cannot_be_run_are_told_by_their_number(tmp_path):
     assert "a frame of 13 bytes; it takes 14" in rows[2]
     assert f"{len(QUERY[:60])} of its 900 bytes are in the file" in rows[6]
     assert len(rdpcap(str(out))) == 5
-    report = json.loads(lab_packet(tmp_path, text, "--json").stdout)
+    as_json = lab_packet(tmp_path, text, "--json")
+    assert as_json.returncode == 1
+    report = json.loads(as_json.stdout)
     assert [one["verdict"] is None for one in report["packets"]] == [
         row[6:13] == "not run" for row in rows
     ]

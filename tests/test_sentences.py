@@ -25,12 +25,12 @@ from labsetup import (
     send,
 )
 from labsetup.command import main, shell
+from labsetup.marking.submissions import mark
 from labsetup.network import lifetime, sandbox
 from labsetup.network.network import Network
 from labsetup.practice.exercise import find
 from labsetup.practice.hints import Hint
 from labsetup.practice.judge import judge
-from labsetup.practice.submissions import mark
 from labsetup.terminals.running import Running
 
 TWO = """

@@ -10,9 +10,9 @@ import time
 import pytest
 from support.host import LAB, on_host
 
+from labsetup.marking.submissions import cell
 from labsetup.practice.exercise import every, find
 from labsetup.practice.judge import judge
-from labsetup.practice.submissions import cell
 
 
 @pytest.mark.alone
@@ -41,6 +41,9 @@ def test_the_command_lists_them():
     listed = on_host(LAB, "check", "--list")
     assert listed.returncode == 0
     assert [line.split()[0] for line in listed.stdout.splitlines()] == list(every())
+    as_json = json.loads(on_host(LAB, "check", "--list", "--json").stdout)
+    assert [one["exercise"] for one in as_json] == list(every())
+    assert as_json[3] == {"exercise": "2.1", "file": "no_arp.c", "title": "No ARP"}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +51,17 @@ def test_the_command_lists_them():
     [
         (("9.9", "x.c"), "there is no exercise 9.9"),
         (("2.1", "nowhere.c"), "there is no file nowhere.c"),
+        (("2.1", "notebooks"), "notebooks is a folder; name a file"),
         (("2.1",), "the number of an exercise and a file"),
+        ((), "the number of an exercise and a file"),
+        (("2.1", "README.md", "--csv", "out.csv"), "check --all DIR --csv OUT"),
+        (("--list", "--csv", "out.csv"), "--list lists all exercises"),
+        (("--list", "2.1"), "--list lists all exercises"),
+        (("--list", "--all", "notebooks"), "--list lists all exercises"),
+        (("--all", "notebooks", "2.1", "README.md"), "leave out either that or 2.1 README.md"),
+        (("--all", "notebooks", "--all", "bpf"), "--all is given twice; give it once"),
+        (("2.1", "README.md", "--", "--json"), "check takes nothing behind --"),
+        (("--all", "README.md"), "README.md is a file; --all takes a folder"),
         (("--all", "nowhere"), "there is no folder nowhere"),
         (("--all", "notebooks"), "has no answers"),
     ],
@@ -78,7 +91,7 @@ def test_a_folder_of_submissions(tmp_path):
     table = tmp_path / "out.csv"
     said = on_host(LAB, "check", "--all", tmp_path / "class", "--csv", table)
     assert said.returncode == 1
-    assert "3 of 6 right" in said.stdout
+    assert said.stdout.endswith("\n3 of 6 right, 1 not marked\n")
     assert "skipped" in said.stderr
     assert "notes.py" in said.stderr
     with table.open() as file:
@@ -87,12 +100,13 @@ def test_a_folder_of_submissions(tmp_path):
         ("ada", "1.1", "True"),
         ("ada", "9.4", "True"),
         ("ada", "3.2", "True"),
+        ("ada", "", ""),
         ("bob", "2.1", "False"),
         ("bob", "1.1", "False"),
         ("eve", "3.2", "False"),
     ]
-    assert "512 bytes" in rows[3]["message"]
-    assert "PermissionError in line 2" in rows[5]["message"]
+    assert "512 bytes" in rows[4]["message"]
+    assert "PermissionError in line 2" in rows[6]["message"]
 
 
 JUNK = """import os, sys
@@ -194,7 +208,7 @@ def test_what_is_no_file_of_the_student_s_own_is_told(tmp_path):
     assert all("it is no file" in messages[one, "1.1"] for one in ("cyd", "dan"))
     assert "at most 1,048,576" in messages["eve", "1.1"]
     assert "\\x1b[2J" in messages["'=1+1", "3.2"]
-    assert rows["a\\x1b[2J b", "1.1"]["ok"] == "True"
+    assert rows["a\\x1b[2J\\nb", "1.1"]["ok"] == "True"
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1", " =1", "\n+1"])
@@ -207,6 +221,16 @@ def test_one_answer_may_be_a_link_for_whoever_names_it(tmp_path):
     (tmp_path / "mine.c").write_text(find("1.1").solution)
     (tmp_path / "link.c").symlink_to("mine.c")
     assert on_host(LAB, "check", "1.1", tmp_path / "link.c").returncode == 0
+
+
+def test_one_answer_may_come_through_a_pipe(tmp_path):
+    (tmp_path / "mine.c").write_text(find("1.1").solution)
+    for words in (f"<(cat {tmp_path}/mine.c)", f"/dev/stdin < <(cat {tmp_path}/mine.c)"):
+        said = on_host("bash", "-c", f"{LAB} check 1.1 {words}")
+        assert said.returncode == 0, said.stderr
+    said = on_host("bash", "-c", f"{LAB} check 1.1 <(cat /dev/zero)")
+    assert said.returncode == 2
+    assert "at most 1,048,576" in said.stderr
 
 
 def test_the_help_says_what_stays_a_risk():

@@ -19,6 +19,10 @@ if __name__ == "__main__":
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(one) is not signal.SIG_IGN:  # as nohup(1) wants it
             signal.signal(one, _end)
+    from ..streams import open_closed, watch
+
+    open_closed()
+    watch()
     from .main import main  # takes a moment, in which somebody may want to end it
 
     sys.exit(main())

@@ -26,6 +26,7 @@ def add(verbs: Verbs) -> None:
         "shell",
         shell,
         "a terminal, or one command, inside a running notebook's network",
+        theirs=True,
         usage="labsetup/lab shell [-h] [--notebook NN] [HOST] [-- COMMAND ...]",
     )
     added.add_argument("host", metavar="HOST", nargs="?", help="the host to be on, such as client")

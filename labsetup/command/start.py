@@ -24,6 +24,7 @@ def add(verbs: Verbs) -> None:
         "start",
         start,
         "open JupyterLab at the map of the course, in a copy of it that is yours",
+        theirs=True,
         usage="labsetup/lab start [-- JUPYTERLAB OPTION ...]",
     )
     added = verbs.add("restore", restore, "a fresh copy of a lesson, beside the one you have")

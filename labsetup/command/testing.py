@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ..errors import LabError
 from .places import REPO, without_progress
-from .verbs import Verbs
+from .verbs import Misused, Verbs
 
 NBVAL = [
     *("-p", "labsetup.terminals.sockets"),
@@ -26,6 +26,7 @@ def add(verbs: Verbs) -> None:
         "test",
         test,
         "run every test and every notebook",
+        theirs=True,
         usage="labsetup/lab test [-h] [-- PYTEST OPTION ...] | --vm [KERNEL ...] [--minutes N]",
     )
     added.add_argument(
@@ -34,16 +35,20 @@ def add(verbs: Verbs) -> None:
         nargs="*",
         help="try the lab on the distribution's kernels, in a virtual machine; such as 6.1, newest",
     )
-    added.add_argument("--minutes", type=float, default=20, help="for each kernel; 20")
+    added.add_argument("--minutes", type=float, help="for each kernel; 20")
 
 
 def test(arguments: argparse.Namespace) -> int:
     """Check style and types, then run every test and every notebook; or boot other kernels."""
+    if arguments.vm is not None and arguments.theirs:
+        raise Misused("--vm takes no options of pytest's; leave -- and what follows it out")
+    if arguments.vm is None and arguments.minutes is not None:
+        raise Misused("--minutes is for --vm; type: labsetup/lab test --vm --minutes 20")
     os.chdir(REPO)
     if arguments.vm is not None:
         from ..machines.trial import trial
 
-        return trial(arguments.vm, arguments.minutes)
+        return trial(arguments.vm, 20.0 if arguments.minutes is None else arguments.minutes)
     with without_progress():
         return run_tests(arguments.theirs)
 

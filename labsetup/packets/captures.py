@@ -1,10 +1,13 @@
-"""Packets out of a capture file, as Ethernet frames: scapy reads pcap, pcapng, both compressed.
+"""Packets out of a capture file, as Ethernet frames, and into one.
+
+scapy reads pcap, pcapng, both compressed.
 
 Link types: https://www.tcpdump.org/linktypes.html
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scapy.error import Scapy_Exception
-from scapy.utils import RawPcapNgReader, RawPcapReader
+from scapy.utils import RawPcapNgReader, RawPcapReader, RawPcapWriter
 
 from ..errors import LabError
 
@@ -194,3 +197,27 @@ def _as_ethernet(path: Path, data: bytes, link: int | None, reader: Any) -> tupl
     )
     parts = LINKS[kind].parts(data)
     return (bytes(6) + parts[1] + parts[0] + parts[2] if parts else None), said
+
+
+@contextlib.contextmanager
+def writing(out: Path | None, source: Path) -> Iterator[Callable[[bytes], None]]:
+    """What writes a frame to a capture file.
+
+    Args:
+        out: that file; None for nowhere.
+        source: what is being read in the meantime.
+
+    Raises:
+        LabError: when it cannot be written, or is what is being read.
+    """
+    if out is None:
+        yield lambda frame: None
+        return
+    if out.exists() and out.samefile(source):
+        raise LabError(f"{out} is what is being read; give --out another name")
+    try:
+        with contextlib.closing(RawPcapWriter(str(out), linktype=ETHERNET)) as writer:
+            writer.write_header(None)
+            yield writer.write_packet
+    except OSError as error:
+        raise LabError(f"{out} cannot be written: {error.strerror}") from None

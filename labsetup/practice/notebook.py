@@ -45,6 +45,8 @@ def check(number: str, answer: Any = None) -> Reply | None:
         answer = _from_notebook(exercise)
     elif isinstance(answer, (str, Path)):
         answer = Path(answer)
+        if answer.is_dir():
+            raise LabError(f"{answer} is a folder; name a file in it")
         if not answer.is_file():
             raise LabError(f"there is no file {answer}; check the path")
     elif not (isinstance(answer, Program) or callable(answer)):

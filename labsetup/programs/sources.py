@@ -38,6 +38,8 @@ def find(name: str | Path) -> Path:
     if path.suffix == ".c" or len(path.parts) > 1:
         if path.is_file():
             return path
+        if path.is_dir():
+            raise LabError(f"{path} is a folder; name a file in it")
         raise LabError(f"there is no file {path}; check the path")
     path = SOURCES / f"{name}.c"
     if path.is_file():

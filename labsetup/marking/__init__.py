@@ -1,0 +1,1 @@
+"""A class's answers: which files are answers, what is said of each, and the table of it."""
