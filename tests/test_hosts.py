@@ -98,7 +98,7 @@ def test_an_interrupted_command_is_ended_and_says_so(net, interruptible):
         (lambda net: net.client.ping("192.0.2.300"), 'address such as "192.0.2.2", not \'192'),
         (lambda net: net.client.ping("server"), "such as net.server, without quotation marks"),
         (lambda net: net.client.ping("servr"), "such as net.server, without quotation marks"),
-        (lambda net: net.client.ping("example.org"), 'such as "192.0.2.2", not \'example.org\''),
+        (lambda net: net.client.ping("example.org"), "such as \"192.0.2.2\", not 'example.org'"),
         (lambda net: net.client.ping("192.0.2.2/24"), "without its prefix: '192.0.2.2', not"),
         (lambda net: net.client.ping(""), "ping() takes a host such as net.server, or an"),
         (lambda net: send(net.client.eth0, TEXT), "send() takes a packet"),
