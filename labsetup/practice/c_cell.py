@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 import shlex
 
 from IPython import get_ipython
@@ -16,6 +17,8 @@ from ..programs.program import Program
 from . import exercise as exercises
 from .notebook import Refused, check, record
 
+NUMBER = re.compile(r"\d+\.\d+")  # of an exercise
+
 
 def xdp(line: str, cell: str) -> None:
     """``%%xdp NAME``: make a Program of the C in this cell, and call it NAME.
@@ -25,12 +28,9 @@ def xdp(line: str, cell: str) -> None:
     try:
         name, *options = shlex.split(line) or [""]
     except ValueError:  # a quote without its other
-        name, options = "", []
-    if not name.isidentifier() or (options and (options[0] != "--check" or len(options) != 2)):
-        raise LabError(
-            "a cell of C begins with %%xdp NAME, where NAME is what to call it in Python; "
-            "--check 2.1 may follow, the number of an exercise"
-        )
+        name, options = line.strip(), []
+    if wrong := _no_name(name, options) or _no_options(name, options):
+        raise LabError(f"a cell of C begins with %%xdp NAME, {wrong}")
     if keyword.iskeyword(name) or hasattr(builtins, name):
         raise LabError(f"{name} is a word of Python's own; call the program my_{name}")
     taken = get_ipython().user_ns.get(name)
@@ -58,6 +58,41 @@ def xdp(line: str, cell: str) -> None:
         print(f"warning: {warning}")
     if exercise:
         display(check(exercise.id, program))
+
+
+def _no_name(name: str, options: list[str]) -> str:
+    """What is wrong with a program's name, as the end of a sentence; empty if nothing is."""
+    if name.isidentifier():
+        return ""
+    if not name or name.startswith("-"):
+        rest = " ".join(["NAME", name, *options]).strip()
+        return f"and here the name is missing: type %%xdp {rest}, NAME being what to call it"
+    words = re.sub(r"\W+", "_", name).strip("_")
+    other = words if words.isidentifier() else f"my_{words}"
+    return f"and {name} is no name in Python; call it {other}"
+
+
+def _no_options(name: str, options: list[str]) -> str:
+    """What is wrong with what follows the name, likewise."""
+    if not options or (options[0] == "--check" and len(options) == 2):
+        return ""
+    option, *rest = options
+    right = f"%%xdp {name} --check {rest[0] if rest else _number_of(name)}"
+    if option == "--check":
+        wants = "after the number nothing follows; type" if rest else "--check wants a number:"
+        return f"and {wants} {right}"
+    if NUMBER.fullmatch(option):
+        return f"and --check stands before the number: %%xdp {name} --check {option}"
+    if option.isidentifier() and not rest:
+        return f"and a name is one word: {name}_{option}"
+    if option.startswith("--check="):
+        right = f"%%xdp {name} --check {option.partition('=')[2] or _number_of(name)}"
+    return f"and {option} is no option; the only one is --check: {right}"
+
+
+def _number_of(name: str) -> str:
+    """The exercise whose answer has this name; any, if it is none's."""
+    return next((one.id for one in exercises.every().values() if one.name == name), "2.1")
 
 
 def _forget(name: str, why: str) -> None:
