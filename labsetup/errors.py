@@ -38,5 +38,9 @@ class NoSuchEntry(LabError, KeyError):
     __str__ = LabError.__str__  # KeyError would quote the sentence
 
 
+class NoSuchPlace(LabError, IndexError):
+    """A packet that a record or a capture does not have."""
+
+
 class NoSuchName(LabError, AttributeError):
     """A host or an interface that the network does not have."""
