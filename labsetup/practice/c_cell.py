@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import keyword
-import re
 import shlex
 
 from IPython import get_ipython
@@ -13,11 +12,10 @@ from IPython.display import display
 from ..errors import LabError
 from ..network.session import current
 from ..programs.build import BuildError
+from ..programs.first_line import no_name, no_options
 from ..programs.program import Program
 from . import exercise as exercises
 from .notebook import Refused, check, record
-
-NUMBER = re.compile(r"\d+\.\d+")  # of an exercise
 
 
 def xdp(line: str, cell: str) -> None:
@@ -29,7 +27,9 @@ def xdp(line: str, cell: str) -> None:
         name, *options = shlex.split(line) or [""]
     except ValueError:  # a quote without its other
         name, options = line.strip(), []
-    if wrong := _no_name(name, options) or _no_options(name, options):
+    if wrong := no_name(name, options) or no_options(
+        name, options, _number_of(name) if options else ""
+    ):
         raise LabError(f"a cell of C begins with %%xdp NAME, {wrong}")
     if keyword.iskeyword(name) or hasattr(builtins, name):
         raise LabError(f"{name} is a word of Python's own; call the program my_{name}")
@@ -58,36 +58,6 @@ def xdp(line: str, cell: str) -> None:
         print(f"warning: {warning}")
     if exercise:
         display(check(exercise.id, program))
-
-
-def _no_name(name: str, options: list[str]) -> str:
-    """What is wrong with a program's name, as the end of a sentence; empty if nothing is."""
-    if name.isidentifier():
-        return ""
-    if not name or name.startswith("-"):
-        rest = " ".join(["NAME", name, *options]).strip()
-        return f"and here the name is missing: type %%xdp {rest}, NAME being what to call it"
-    words = re.sub(r"\W+", "_", name).strip("_")
-    other = words if words.isidentifier() else f"my_{words}"
-    return f"and {name} is no name in Python; call it {other}"
-
-
-def _no_options(name: str, options: list[str]) -> str:
-    """What is wrong with what follows the name, likewise."""
-    if not options or (options[0] == "--check" and len(options) == 2):
-        return ""
-    option, *rest = options
-    right = f"%%xdp {name} --check {rest[0] if rest else _number_of(name)}"
-    if option == "--check":
-        wants = "after the number nothing follows; type" if rest else "--check wants a number:"
-        return f"and {wants} {right}"
-    if NUMBER.fullmatch(option):
-        return f"and --check stands before the number: %%xdp {name} --check {option}"
-    if option.isidentifier() and not rest:
-        return f"and a name is one word: {name}_{option}"
-    if option.startswith("--check="):
-        right = f"%%xdp {name} --check {option.partition('=')[2] or _number_of(name)}"
-    return f"and {option} is no option; the only one is --check: {right}"
 
 
 def _number_of(name: str) -> str:
