@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import statistics
@@ -12,7 +13,21 @@ from typing import Any
 import pytest
 from support.pictures import drawn, svg
 
-from labsetup import ICMP, IP, TCP, Ether, LabError, Program, capture, no_balancer, send, two_hosts
+from labsetup import (
+    ICMP,
+    IP,
+    TCP,
+    Ether,
+    LabError,
+    Program,
+    account,
+    capture,
+    no_balancer,
+    record,
+    send,
+    two_hosts,
+)
+from labsetup.errors import Nameable
 from labsetup.network.interface import Counters
 
 TEXT: Any = "text"  # where no text belongs
@@ -174,3 +189,42 @@ def test_an_interface_that_is_gone_is_named(net):
 def test_counters_subtract():
     assert Counters(a=3, b=2) - Counters(a=1) == {"a": 2, "b": 2}
     assert repr(Counters(a=0)) == "all counters at 0"
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "says"),
+    [
+        (lambda net: net.server.eth0, "countrs", "an Interface has no countrs; type counters"),
+        (lambda net: net.server.eth0, "frobnicate", "has no frobnicate; it has addresses, attach"),
+        (account, "chek", "an Account has no chek; type check"),
+        (capture, "Stop", "a Capture has no Stop; type stop"),
+        (lambda net: Program("xdp_pass"), "atach", "a Program has no atach; type attach"),
+        (lambda net: record(Program("xdp_pass", capture=True)), "lsot", "a Record has no lsot; "),
+        (lambda net: Program("icmp_count")["icmp_packets"], "valeus", "a Map has no valeus; type"),
+    ],
+)
+def test_a_name_that_is_not_there_is_an_attribute_error_as_ever(net, make, name, says):
+    one = make(net)
+    with pytest.raises(AttributeError) as caught:
+        getattr(one, name)
+    assert isinstance(caught.value, LabError)
+    assert says in str(caught.value)
+    assert not hasattr(one, name)
+    assert getattr(one, name, 7) == 7
+    with pytest.raises(AttributeError, match=r"object has no attribute '_own'") as plain:
+        getattr(one, f"_{'own'}")
+    assert not isinstance(plain.value, LabError)
+
+
+def test_a_program_can_be_copied_as_ever():
+    assert copy.copy(Program("xdp_pass")).name == "xdp_pass"
+
+
+def test_a_property_that_fails_tells_its_own_error():
+    class Odd(Nameable):
+        @property
+        def wrong(self) -> object:
+            raise AttributeError("no inner")
+
+    with pytest.raises(AttributeError, match=r"^no inner$"):
+        assert Odd().wrong

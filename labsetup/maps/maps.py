@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from ..errors import LabError, NoSuchEntry
+from ..errors import LabError, Nameable, NoSuchEntry
 from ..libbpf.maps import Elements, map_id, possible_cpus
 from ..libbpf.programs import name_of
 from ..network.interface import Interface
@@ -38,7 +38,7 @@ PREFIX = 4  # bytes of an LPM trie's key that say how many bits count
 WIDTHS = {4: ipaddress.IPv4Network, 16: ipaddress.IPv6Network}  # by bytes of the address
 
 
-class Map(MutableMapping[Any, Any]):
+class Map(Nameable, MutableMapping[Any, Any]):
     """A map of a loaded program, read and written by one bpf(2) call an entry.
 
     Keys and values are ints where the C type is an integer, and dicts for a struct. Any of them,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Never
 
 from ..arguments import checked
-from ..errors import LabError
+from ..errors import LabError, Nameable
 from ..network.interface import Interface
 from ..network.network import Network
 from ..packets.wire import ETH_P_ALL, PACKET_STATISTICS, SOL_PACKET
@@ -35,7 +35,7 @@ class Fates:
         return self.received - known
 
 
-class Account:
+class Account(Nameable):
     """The law of conservation: in native mode, every packet that arrived has exactly one fate.
 
     received = passed + dropped + aborted + sent back + redirected, at each interface. Received,

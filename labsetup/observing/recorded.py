@@ -14,7 +14,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
 from ..arguments import checked
-from ..errors import LabError
+from ..errors import LabError, Nameable
 from ..network.session import current
 from ..packets.captures import at, write
 from ..programs.program import Program
@@ -49,7 +49,7 @@ class Fate:
         return f"{self.verdict:12}  {self.packet.summary()}"
 
 
-class Record(Sequence[Fate]):
+class Record(Nameable, Sequence[Fate]):
     """Every packet that a program met while the block ran, dropped ones included.
 
     Attributes:

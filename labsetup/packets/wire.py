@@ -19,7 +19,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
 from ..arguments import checked, whole
-from ..errors import LabError
+from ..errors import LabError, Nameable
 from ..network.host import Host
 from ..network.interface import Interface
 from ..network.network import SO_TIMESTAMPNS, Network
@@ -102,7 +102,7 @@ class Seen:
         return f"{where} {'sent' if self.sent else 'received':8}  {self.packet.summary()}"
 
 
-class Capture(Sequence[Seen]):
+class Capture(Nameable, Sequence[Seen]):
     """What passes between interfaces and their hosts' stacks, as tcpdump would see it.
 
     A packet socket on each interface, see packet(7): the kernel buffers, so no thread is needed.
