@@ -16,11 +16,14 @@ def short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
-def no_place(plan: MapPlan, key: Any) -> str:
-    """Of a key that is none of an array's places."""
+def no_place(plan: MapPlan, key: Any, is_set: bool = False) -> str:
+    """Of a key that is none of an array's places, and is to be read or set."""
     last = plan.entries - 1
     places = f"the places 0 to {last:,}" if last else "one place, 0"
-    return f"{plan.name} has no entry {short(str(key))}: it has {places}"
+    given = short(str(key))
+    if is_set:  # a mistake in 5.3 is known by this name
+        return f"there is no {plan.name}[{given}]: {plan.name} has {places}"
+    return f"{plan.name} has no entry {given}: it has {places}"
 
 
 def not_made(plan: MapPlan, kind: Any, value: Any, what: str, error: Exception) -> str:
@@ -41,7 +44,7 @@ def not_made(plan: MapPlan, kind: Any, value: Any, what: str, error: Exception) 
 def refused(plan: MapPlan, key: Any, error: OSError) -> str:
     """Of an entry that the kernel does not take: its E2BIG reads «Argument list too long»."""
     if error.errno == errno.E2BIG and plan.kind in NUMBERED:
-        return no_place(plan, key)
+        return no_place(plan, key, is_set=True)
     if error.errno in (errno.E2BIG, errno.ENOSPC):  # the latter of kernel/bpf/lpm_trie.c
         room = f"{plan.entries:,} {'entry' if plan.entries == 1 else 'entries'}"
         return (
