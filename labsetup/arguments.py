@@ -150,6 +150,13 @@ def _words_of(kind: Any) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
+def _quoted(value: object, kind: Any) -> str:
+    """A number as the text that was wanted, as one types it; else empty."""
+    texts = [part for part in _parts(kind) if part is not type(None)] == [str]
+    text = shown(value) if texts and type(value) in (int, float) else ""
+    return f'"{text}"' if text.lstrip("-")[:1].isdigit() else ""
+
+
 def _each(signature: inspect.Signature, bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
     """The arguments that were given, each of *several by itself."""
     for name, value in bound.arguments.items():
@@ -186,7 +193,10 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         for argument, value in _each(signature, bound):
             if not _one_fits(value, known.get(argument, object)):
                 wanted = _words_of(known[argument])
-                raise LabError(f"{name}() takes {wanted} as {argument}, not {shown(value)}")
+                quoted = _quoted(value, known[argument])
+                alone = f"{name}({quoted})" if list(bound.arguments) == [argument] else quoted
+                mend = f"; in quotation marks it is one: {alone}" if quoted else ""
+                raise LabError(f"{name}() takes {wanted} as {argument}, not {shown(value)}{mend}")
         if not kwargs and len(fitted) < 64 and all(map(_told_by_type, given)):
             fitted.add(given)
         return function(*args, **kwargs)

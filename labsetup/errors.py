@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import linecache
 import textwrap
+from typing import TYPE_CHECKING, Any
 
 
 class LabError(Exception):
@@ -38,5 +40,26 @@ class NoSuchEntry(LabError, KeyError):
     __str__ = LabError.__str__  # KeyError would quote the sentence
 
 
+class NoSuchPlace(LabError, IndexError):
+    """A packet that a record or a capture does not have."""
+
+
 class NoSuchName(LabError, AttributeError):
-    """A host or an interface that the network does not have."""
+    """A host or an interface that the network does not have, or another name that is none."""
+
+
+class Nameable:
+    """What answers a name that it does not have with the nearest one that it has."""
+
+    if not TYPE_CHECKING:  # mypy would take every name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            # Python comes here, too, when a property raises AttributeError: that one is told.
+            if name.startswith("_") or hasattr(type(self), name):
+                return object.__getattribute__(self, name)
+            has = [one for one in object.__dir__(self) if not one.startswith("_")]
+            near = difflib.get_close_matches(name.lower(), has, 1)
+            kind = type(self).__name__
+            mend = f"type {near[0]}" if near else f"it has {', '.join(sorted(has))}"
+            article = "an" if kind[0] in "AEIOU" else "a"
+            raise NoSuchName(f"{article} {kind} has no {name}; {mend}")

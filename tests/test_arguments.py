@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
-from labsetup import ICMP, IP, LabError, mixed, seed_of
+from labsetup import ICMP, IP, LabError, check, hint, mixed, predict, seed_of
 from labsetup.arguments import checked
 from labsetup.packets.craft import Packet
 
@@ -75,3 +75,19 @@ def test_so_it_is_where_cells_call_in_loops():
     for other in ("s1", 1.5, None, True):
         with pytest.raises(LabError):
             mixed(other)  # type: ignore[arg-type]
+
+
+def test_a_number_for_a_text_is_shown_in_quotation_marks():
+    cases: list[tuple[Callable[..., object], tuple[object, ...], str]] = [
+        (hint, (4.1,), '^hint() takes a text as number, not 4.1; .* it is one: hint("4.1")$'),
+        (check, (4,), 'not 4; in quotation marks it is one: check("4")$'),
+        (check, (4.1, len), 'not 4.1; in quotation marks it is one: "4.1"$'),
+        (predict, ("how many?", 1, 2), 'as choices, not 1; .* it is one: "1"$'),
+        (hint, (float("nan"),), "not nan$"),
+        (hint, (True,), "not True$"),
+        (hint, (10**5000,), "not a int$"),
+        (takes, (1, 2), "not 2$"),
+    ]
+    for function, given, says in cases:
+        with pytest.raises(LabError, match=says.replace("(", r"\(").replace(")", r"\)")):
+            function(*given)

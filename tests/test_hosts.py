@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import statistics
@@ -12,7 +13,21 @@ from typing import Any
 import pytest
 from support.pictures import drawn, svg
 
-from labsetup import ICMP, IP, TCP, Ether, LabError, Program, capture, no_balancer, send, two_hosts
+from labsetup import (
+    ICMP,
+    IP,
+    TCP,
+    Ether,
+    LabError,
+    Program,
+    account,
+    capture,
+    no_balancer,
+    record,
+    send,
+    two_hosts,
+)
+from labsetup.errors import Nameable
 from labsetup.network.interface import Counters
 
 TEXT: Any = "text"  # where no text belongs
@@ -95,7 +110,12 @@ def test_an_interrupted_command_is_ended_and_says_so(net, interruptible):
         (lambda net: net.client.ping(net.server, cpu=999), "there is no CPU 999"),
         (lambda net: net.server.run("tail -f /dev/null", timeout=0.2), "was ended after 0.2 s"),
         (lambda net: net.server.tcpdump("eth7"), "ended without printing 'listening on'"),
-        (lambda net: net.client.ping("192.0.2.300"), "failed"),
+        (lambda net: net.client.ping("192.0.2.300"), 'address such as "192.0.2.2", not \'192'),
+        (lambda net: net.client.ping("server"), "such as net.server, without quotation marks"),
+        (lambda net: net.client.ping("servr"), "such as net.server, without quotation marks"),
+        (lambda net: net.client.ping("example.org"), "such as \"192.0.2.2\", not 'example.org'"),
+        (lambda net: net.client.ping("192.0.2.2/24"), "without its prefix: '192.0.2.2', not"),
+        (lambda net: net.client.ping(""), "ping() takes a host such as net.server, or an"),
         (lambda net: send(net.client.eth0, TEXT), "send() takes a packet"),
         (lambda net: send(net.client.eth0, TCP(dport=7)), "TCP travels in IP: put it in front"),
         (lambda net: send(net.client.eth0, IP(), count=0), "the count of send() is"),
@@ -168,3 +188,42 @@ def test_an_interface_that_is_gone_is_named(net):
 def test_counters_subtract():
     assert Counters(a=3, b=2) - Counters(a=1) == {"a": 2, "b": 2}
     assert repr(Counters(a=0)) == "all counters at 0"
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "says"),
+    [
+        (lambda net: net.server.eth0, "countrs", "an Interface has no countrs; type counters"),
+        (lambda net: net.server.eth0, "frobnicate", "has no frobnicate; it has addresses, attach"),
+        (account, "chek", "an Account has no chek; type check"),
+        (capture, "Stop", "a Capture has no Stop; type stop"),
+        (lambda net: Program("xdp_pass"), "atach", "a Program has no atach; type attach"),
+        (lambda net: record(Program("xdp_pass", capture=True)), "lsot", "a Record has no lsot; "),
+        (lambda net: Program("icmp_count")["icmp_packets"], "valeus", "a Map has no valeus; type"),
+    ],
+)
+def test_a_name_that_is_not_there_is_an_attribute_error_as_ever(net, make, name, says):
+    one = make(net)
+    with pytest.raises(AttributeError) as caught:
+        getattr(one, name)
+    assert isinstance(caught.value, LabError)
+    assert says in str(caught.value)
+    assert not hasattr(one, name)
+    assert getattr(one, name, 7) == 7
+    with pytest.raises(AttributeError, match=r"object has no attribute '_own'") as plain:
+        getattr(one, f"_{'own'}")
+    assert not isinstance(plain.value, LabError)
+
+
+def test_a_program_can_be_copied_as_ever():
+    assert copy.copy(Program("xdp_pass")).name == "xdp_pass"
+
+
+def test_a_property_that_fails_tells_its_own_error():
+    class Odd(Nameable):
+        @property
+        def wrong(self) -> object:
+            raise AttributeError("no inner")
+
+    with pytest.raises(AttributeError, match=r"^no inner$"):
+        assert Odd().wrong

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from labsetup.errors import LabError
-from labsetup.plots.live import Watch, watch
+from labsetup.plots.live import Watch, explore, watch
 
 
 def watched(slow: float = 0, blocked: float = 0, seconds: float = 1.5) -> Watch:
@@ -66,3 +66,20 @@ def test_what_cannot_be_watched_is_refused_in_words():
     for sources, options, words in cases:
         with pytest.raises(LabError, match=words):
             watch(sources, **options)
+
+
+def test_what_cannot_be_explored_is_refused_in_words():
+    def play(servers, rows=64):
+        return servers
+
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({}, r"each argument of play\(\), which are: servers, rows; missing .* 'servers'$"),
+        ({"server": (5, 100), "rows": [64]}, "which are: servers, rows; .*'server"),
+        ({"servers": (1, 9), "row": [64]}, "which are: servers, rows; .*'row'$"),
+        ({"servers": (100, 5), "rows": [64]}, r"lower number first: \(5, 100\), not \(100, 5\)$"),
+        ({"servers": [{}, {}]}, "two whole numbers, as in"),
+        ({"servers": (1, 9)}, r"what play\(\) returns, and that is 1; let it return plot"),
+    ]
+    for choices, words in cases:
+        with pytest.raises(LabError, match=rf"^explore\(\) .*{words}"):
+            explore(play, **choices)

@@ -249,9 +249,10 @@ def test_programs_and_maps_and_numbers_of_queues(kinds):
     assert "  1: xdp_drop, program " in repr(jumps)
     del jumps[1]
     assert len(jumps) == 0
-    for wrong in (999, -1):
-        with pytest.raises(LabError, match=r"refused jumps\[0\]: .*; a place takes a Program"):
-            jumps[0] = wrong
+    with pytest.raises(LabError, match=r"refused jumps\[0\]: .*; a place takes a Program"):
+        jumps[0] = 999
+    with pytest.raises(LabError, match=r"map jumps is a .*, not -1; a place takes a Program"):
+        jumps[0] = -1
     with pytest.raises(LabError, match="a value of map jumps is a number of 4 bytes, not 'x'"):
         jumps[0] = "x"
     cpus[0] = 192
@@ -290,6 +291,46 @@ def test_a_number_that_does_not_fit_is_refused(kinds):
     assert kinds["recent"][1] == 2**64 - 1
     with pytest.raises(LabError, match="a key of map recent is a number of 4 bytes"):
         kinds["recent"][2**32] = 1
+    for act, says in (
+        (lambda: kinds["recent"].update({1: -1}), "-1 is outside its range, 0 to 18,446,744,073"),
+        (lambda: kinds["recent"].get(-1), "a key of map recent .* range, 0 to 4,294,967,295$"),
+        (lambda: kinds["line"].push(-1), "map line is .* range, 0 to 4,294,967,295$"),
+        (lambda: kinds["pile"].push((1, 2**32)), "not .*; 4294967296 is outside its range, 0 to"),
+        (lambda: kinds["nets"].get({"length": -8, "address": 1}), "; -8 is outside its range, 0"),
+    ):
+        with pytest.raises(LabError, match=says):
+            act()
+
+
+def test_a_signed_number_has_its_own_range(kinds):
+    kinds["cold"][1] = {"degrees": -128, "on": 0}
+    for degrees in (128, 255, -129):
+        with pytest.raises(LabError, match=rf"; {degrees} is outside its range, -128 to 127$"):
+            kinds["cold"][1] = {"degrees": degrees, "on": 0}
+    with pytest.raises(LabError, match=r"; 2 is outside its range, 0 to 1$"):
+        kinds["cold"][1] = {"degrees": 1, "on": 2}
+
+
+@pytest.mark.parametrize("key", [4, 99999, -1, 2**32])
+@pytest.mark.parametrize("name", ["jumps", "cpus", "ports", "outer", "sums", "inner"])
+def test_a_place_that_an_array_does_not_have(kinds, name, key):
+    one = kinds[name]
+    value = kinds["inner"] if name == "outer" else next(iter(one.values()), 1)
+    for act in (lambda: one.update({key: value}), lambda: one[key], lambda: one.pop(key)):
+        with pytest.raises(LabError, match=rf"{key}\]?: .* has (the|one) place"):
+            act()
+
+
+def test_a_map_that_is_full(kinds):
+    kinds["cold"].clear()
+    kinds["nets"].clear()
+    kinds["cold"].update({n: (0, 0) for n in range(2)})
+    kinds["nets"].update({f"192.0.2.{n}/32": n for n in range(8)})
+    for name, key, value in (("cold", 2, (0, 0)), ("nets", "192.0.2.8/32", 1)):
+        with pytest.raises(LabError, match=rf"^{name} is full: it has room for [28] entries; take"):
+            kinds[name][key] = value
+        kinds[name].popitem()
+        kinds[name][key] = value
 
 
 def test_a_listing_reads_a_bounded_number(kinds):

@@ -36,6 +36,39 @@ def test_what_is_no_name_is_refused(shell: InteractiveShell, line: str) -> None:
         c_cell.xdp(line, C.format("one"))
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("no-answers", "no-answers is no name in Python; call it no_answers"),
+        ("no-answers --check 4.1", "no-answers is no name in Python; call it no_answers"),
+        ("2nd", "2nd is no name in Python; call it my_2nd"),
+        ('my"', 'my" is no name in Python; call it my'),
+        ("", "the name is missing: type %%xdp NAME, NAME being what to call it"),
+        ("--check 4.1", "the name is missing: type %%xdp NAME --check 4.1, NAME being"),
+        ("foo --chek 4.1", "--chek is no option; the only one is --check: %%xdp foo --check 4.1"),
+        ("foo -check 4.1", "-check is no option; the only one is --check: %%xdp foo --check 4.1"),
+        (
+            "foo --check=4.1",
+            "--check=4.1 is no option; the only one is --check: %%xdp foo --check 4.1",
+        ),
+        ("foo --check", "--check wants a number: %%xdp foo --check 2.1"),
+        ("no_answers --check", "--check wants a number: %%xdp no_answers --check 4.1"),
+        ("foo 4.1", "--check stands before the number: %%xdp foo --check 4.1"),
+        ("foo --check 4.1 now", "after the number nothing follows; type %%xdp foo --check 4.1"),
+        ("no answers", "a name is one word: no_answers"),
+    ],
+)
+def test_a_first_line_says_which_part_is_wrong(
+    shell: InteractiveShell, line: str, says: str
+) -> None:
+    before = set(shell.user_ns)
+    with pytest.raises(LabError) as caught:
+        c_cell.xdp(line, C.format("one"))
+    assert str(caught.value).startswith("a cell of C begins with %%xdp NAME, and ")
+    assert says in str(caught.value)
+    assert set(shell.user_ns) == before
+
+
 def test_no_exercise_has_such_a_name() -> None:
     names = [one.name for one in exercises.every().values()]
     assert not [name for name in names if keyword.iskeyword(name) or hasattr(builtins, name)]

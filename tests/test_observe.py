@@ -22,6 +22,7 @@ from labsetup import (
     Program,
     Raw,
     account,
+    capture,
     journey,
     record,
     send,
@@ -84,6 +85,49 @@ def test_a_record_holds_what_the_program_changed(net):
         pass
     assert list(later) == []
     assert repr(later) == "no packet met the program"
+
+
+def test_a_packet_that_was_not_recorded_is_named(net):
+    drop = Program("xdp_drop", capture=True)
+    with (
+        record(drop) as seen,
+        capture(net) as passed,
+        pytest.raises(LabError, match=r"no packet \[0\]: still capturing; .* within its block"),
+    ):
+        passed[0]
+    with pytest.raises(IndexError, match=r"\[0\]: no packet met .* it is attached nowhere; send"):
+        seen[0]
+    with pytest.raises(LabError, match=r"no packet \[-1\]: nothing was seen; send packets within"):
+        passed[-1]
+    assert seen[:1] == passed[:1] == []
+    drop.attach(net.server.eth0)
+    with record(drop) as seen, capture(net.client) as passed:
+        send(net.client.eth0, IP(dst="192.0.2.2") / ICMP(), count=2)
+    with pytest.raises(LabError, match=r"no packet \[2\]: there are packets \[0\] to \[1\]$"):
+        seen[2]
+    assert list(reversed(seen)) == [seen[-1], seen[-2]]
+    assert passed[-1] == passed[len(passed) - 1]
+
+
+def test_a_capture_is_saved_as_a_record_is(net, tmp_path):
+    path = tmp_path / "seen.pcap"
+    with capture(net.client) as seen:
+        with pytest.raises(LabError, match="still goes on; save it below its block"):
+            seen.save(path)
+        net.client.ping(net.server, count=2)
+    seen.save(path)
+    packets = rdpcap(str(path))
+    assert [bytes(one) for one in packets] == [bytes(one.packet) for one in seen]
+    assert [float(one.time) for one in packets] == pytest.approx([one.time for one in seen])
+    with pytest.raises(LabError, match="cannot be written: Is a directory"):
+        seen.save(tmp_path)
+    with pytest.raises(LabError, match=r"save\(\) takes a text or a path as path, not 1"):
+        seen.save(int("1"))  # type: ignore[arg-type]  # that is the question
+
+
+def test_an_account_says_that_it_has_no_block(net):
+    with pytest.raises(LabError, match=r"needs no with: type law = account\(net\)"), account(net):
+        pass
 
 
 def test_a_program_with_capture_decides_as_without():

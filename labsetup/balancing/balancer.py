@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import checked
-from ..errors import LabError
+from ..errors import LabError, Nameable
 from ..libbpf.grace import wait_for_programs
 from ..network.interface import Interface
 from ..network.network import Network
@@ -27,7 +27,7 @@ NO_OWNER = 0xFFFF  # a row that names no server
 AT_SERVERS = ("to_owner", "second_chance")  # in bpf/; the lb_ ones stand in front
 
 
-class Balancer:
+class Balancer(Nameable):
     """An XDP program that spreads flows over servers, and what it is told.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import LabError
 from ..maps.described import described
-from ..maps.values import form_of, made
+from ..maps.values import OutOfRange, form_of, made
 from .btf import Btf, size_of
 from .elf import Elf
 
@@ -46,8 +46,9 @@ def raw_of(kind: Any, value: Any, what: str) -> bytes:
     """
     try:
         made_of_it = made(kind, value)
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
-        raise LabError(f"{what} is {form_of(kind)}, not {value!r}") from None
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        why = str(error) if isinstance(error, OutOfRange) else ""
+        raise LabError(f"{what} is {form_of(kind)}, not {value!r}{why}") from None
     return bytes(made_of_it) if ctypes.sizeof(kind) else b""
 
 

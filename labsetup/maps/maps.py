@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import ipaddress
 import itertools
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from ..errors import LabError, NoSuchEntry
+from ..errors import LabError, Nameable, NoSuchEntry
 from ..libbpf.maps import Elements, map_id, possible_cpus
 from ..libbpf.programs import name_of
 from ..network.interface import Interface
@@ -19,6 +18,7 @@ from .plan import (
     CPUMAP,
     DATA,
     LPM_TRIE,
+    NUMBERED,
     PER_CPU,
     PLACES,
     PROG_ARRAY,
@@ -27,10 +27,10 @@ from .plan import (
     MapPlan,
 )
 from .rings import read_as, taken
-from .values import PerCPU, form_of, how_to_write, is_zero, made, plain, raw_bytes, type_of
+from .values import PerCPU, is_zero, made, plain, type_of
+from .wrong import no_place, not_made, refused, short
 
 SMALL, LIGHT = 256, 8192  # entries, and bytes, that are soon read
-LONGEST = 200  # characters of an entry in a listing
 MANY = 16  # entries; of more than that, those of 0 are not listed
 MOST = 100_000  # entries that a listing reads: a second's work
 
@@ -38,7 +38,7 @@ PREFIX = 4  # bytes of an LPM trie's key that say how many bits count
 WIDTHS = {4: ipaddress.IPv4Network, 16: ipaddress.IPv6Network}  # by bytes of the address
 
 
-class Map(MutableMapping[Any, Any]):
+class Map(Nameable, MutableMapping[Any, Any]):
     """A map of a loaded program, read and written by one bpf(2) call an entry.
 
     Keys and values are ints where the C type is an integer, and dicts for a struct. Any of them,
@@ -137,15 +137,8 @@ class Map(MutableMapping[Any, Any]):
     def _made(self, kind: Any, value: Any, what: str) -> Any:
         try:
             return made(kind, value)
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
-            raw = raw_bytes(value)
-            given = repr(value) if raw is None else f"{len(raw)} bytes"
-            form = form_of(kind)
-            if raw is not None and not form.endswith("bytes"):
-                form = f"{form}, {ctypes.sizeof(kind)} bytes"
-            how = how_to_write(kind, value)
-            short = given if len(given) <= LONGEST else f"{given[:LONGEST]}…"
-            raise LabError(f"{what} of map {self.name} is {form}, not {short}{how}") from None
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            raise LabError(not_made(self._plan, kind, value, what, error)) from None
 
     def _value_of(self, raw: bytes) -> Any:
         if not self._copies:
@@ -167,6 +160,9 @@ class Map(MutableMapping[Any, Any]):
                 f"{self.name} has no entry {key} with zeros between its fields, and has one with "
                 f"other bytes there; take the key from the map: next(iter({self.name}))"
             )
+        number = int.from_bytes(self._key(key), sys.byteorder)
+        if self._plan.kind in NUMBERED and number >= self._plan.entries:
+            return NoSuchEntry(no_place(self._plan, key))
         return NoSuchEntry(f"{self.name} has no entry {key}")
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -185,8 +181,7 @@ class Map(MutableMapping[Any, Any]):
             try:
                 self._elements.put(at, new)
             except OSError as error:
-                why = f"{error.strerror}; {kind.use}" if kind.use else error.strerror
-                raise LabError(f"the kernel refused {self.name}[{key}]: {why}") from None
+                raise LabError(refused(self._plan, key, error)) from None
 
     def _value(self, value: Any) -> bytes:
         """A value as the kernel takes it, of a per-CPU map all copies."""
@@ -314,14 +309,10 @@ class Map(MutableMapping[Any, Any]):
         if self._plan.kind == PROG_ARRAY:
             entries = [(key, f"{name_of(number)}, program {number}") for key, number in entries]
         shown = [one for one in entries if len(entries) <= MANY or not is_zero(one[1])]
-        rows = [f"  {key}: {_short(str(value))}" for key, value in shown]
+        rows = [f"  {key}: {short(str(value))}" for key, value in shown]
         if zeros := len(entries) - len(shown):
             rows.append(f"  ({'and ' if rows else ''}{zeros} entries of 0)")
         if len(entries) == MOST < self._plan.entries:
             rows.append(f"  (these are the first {MOST:,} entries; the others were not read)")
         empty = self.about if self._plan.about.use else "empty"
         return "\n".join([self.name, *(rows or [f"  ({empty})"])])
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -18,6 +18,8 @@ MAPS_OF_MAPS = {ARRAY_OF_MAPS, HASH_OF_MAPS}
 QUEUES = {QUEUE, STACK}
 # An array of places, of which each is empty until something is put there.
 PLACES = {PROG_ARRAY, ARRAY_OF_MAPS, DEVMAP, CPUMAP}
+# Their keys are the numbers of places, from 0 on.
+NUMBERED = ARRAYS | PLACES | {XSKMAP}
 # Their entries are data, which a program writes.
 DATA = {HASH, PERCPU_HASH, LRU_HASH, LRU_PERCPU_HASH, LPM_TRIE} | ARRAYS
 

@@ -16,6 +16,11 @@ from .described import Named
 from .described import described as of_object
 
 BYTES = {ctypes.c_ubyte, ctypes.c_char}
+FLOATS = (ctypes.c_float, ctypes.c_double, ctypes.c_longdouble)
+
+
+class OutOfRange(ValueError):
+    """A number that its C type does not hold; the message ends a sentence about the whole."""
 
 
 def type_of(described: str, size: int) -> Any:
@@ -239,10 +244,21 @@ def made(kind: Any, value: Any) -> Any:
 
 
 def _number(kind: Any, value: Any) -> Any:
-    """A number, or what ctypes takes for one; one that does not fit would lose its upper bits."""
+    """A number, or what ctypes takes for one; ctypes would cut one that does not fit."""
     if isinstance(value, str):
         value = getattr(kind, "names", {})[value]
-    bits = 8 * ctypes.sizeof(kind)
-    if hasattr(value, "__index__") and not -(1 << (bits - 1)) <= int(value) < 1 << bits:
-        raise ValueError
+    if hasattr(value, "__index__") and not issubclass(kind, FLOATS):
+        low, high = _limits(kind)
+        if not low <= int(value) <= high:
+            raise OutOfRange(f"; {int(value)} is outside its range, {low:,} to {high:,}")
     return kind(value)
+
+
+def _limits(kind: Any) -> tuple[int, int]:
+    """The least and the greatest number that a C type holds."""
+    if issubclass(kind, ctypes.c_bool):
+        return 0, 1
+    bits = 8 * ctypes.sizeof(kind)
+    if not issubclass(kind, ctypes.c_char) and kind(-1).value == -1:
+        return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    return 0, (1 << bits) - 1

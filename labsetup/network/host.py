@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import ipaddress
 import os
 import re
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..arguments import amount, checked, whole
+from ..arguments import amount, checked, shown, whole
 from ..errors import LabError, NoSuchName
+from . import sandbox
 from .interface import Interface
 from .namespace import Namespace
 
@@ -91,8 +94,11 @@ class Host(Namespace):
             wait: seconds to wait for the last reply.
             size: bytes of payload in each.
             cpu: the CPU that sends; any, when None.
+
+        Raises:
+            LabError: for a text that is no IP address, or when there is no such host any more.
         """
-        address = target if isinstance(target, str) else self._address_of(target)
+        address = _written(target) if isinstance(target, str) else self._address_of(target)
         if cpu is not None and cpu not in cpus():
             raise LabError(f"there is no CPU {cpu}; cpus() lists those there are")
         whole("the count of ping()", count, 1, 1_000_000)
@@ -165,6 +171,30 @@ class Host(Namespace):
 
     def __repr__(self) -> str:
         return "\n".join([self.name, *(f"  {i!r}" for i in self.interfaces.values())])
+
+
+def _written(text: str) -> str:
+    """An address as it was written; a name is refused here, since nothing resolves names."""
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(text)
+        return text
+    hosts = [path.name for path in sandbox.NETNS.iterdir()]
+    near = difflib.get_close_matches(text.removeprefix("net.").lower(), hosts, 1)
+    if near:
+        which = f"such as net.{near[0]}, without quotation marks, or an address"
+    elif _is_with_prefix(text):
+        which = f"such as net.server, or an address without its prefix: {text.partition('/')[0]!r}"
+    else:
+        which = 'such as net.server, or an address such as "192.0.2.2"'
+    raise LabError(f"ping() takes a host {which}, not {shown(text)}")
+
+
+def _is_with_prefix(text: str) -> bool:
+    try:
+        ipaddress.ip_interface(text)
+    except ValueError:
+        return False
+    return True
 
 
 @checked

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pyroute2.ethtool.ioctl import IoctlEthtool
 
-from ..errors import LabError, NoSuchEntry
+from ..errors import LabError, Nameable, NoSuchEntry
 from ..libbpf.links import attached
 from ..libbpf.programs import name_of
 from .namespace import Namespace
@@ -67,7 +67,7 @@ class Attached(Protocol):
         """Whether the other end is to run XDP as well."""
 
 
-class Interface:
+class Interface(Nameable):
     """One end of a link.
 
     Attributes:

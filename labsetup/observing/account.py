@@ -6,9 +6,10 @@ import ctypes
 import socket
 import struct
 from dataclasses import dataclass
+from typing import Never
 
 from ..arguments import checked
-from ..errors import LabError
+from ..errors import LabError, Nameable
 from ..network.interface import Interface
 from ..network.network import Network
 from ..packets.wire import ETH_P_ALL, PACKET_STATISTICS, SOL_PACKET
@@ -34,7 +35,7 @@ class Fates:
         return self.received - known
 
 
-class Account:
+class Account(Nameable):
     """The law of conservation: in native mode, every packet that arrived has exactly one fate.
 
     received = passed + dropped + aborted + sent back + redirected, at each interface. Received,
@@ -87,6 +88,15 @@ class Account:
                     "no fate: look for a verdict that could not be carried out, in the driver's "
                     "counters"
                 )
+
+    def __enter__(self) -> Never:
+        raise LabError(
+            "account() goes on until its network is gone, and needs no with: type "
+            "law = account(net), send packets, and then law.check(), or law to see the sums"
+        )
+
+    def __exit__(self, *error: object) -> None:
+        """Python asks for both before it calls one."""
 
     def __repr__(self) -> str:
         kinds = ("received", "passed", "dropped", "aborted", "sent_back", "redirected", "missing")

@@ -12,11 +12,11 @@ from weakref import WeakKeyDictionary
 
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
-from scapy.utils import wrpcap
 
 from ..arguments import checked
-from ..errors import LabError
+from ..errors import LabError, Nameable
 from ..network.session import current
+from ..packets.captures import at, write
 from ..programs.program import Program
 from ..programs.run import VERDICTS
 from .rings import Rings
@@ -52,7 +52,7 @@ class Fate:
 NOT_BEGUN = "this record was not begun; use it as in: with record(program) as seen:"
 
 
-class Record(Sequence[Fate]):
+class Record(Nameable, Sequence[Fate]):
     """Every packet that a program met while the block ran, dropped ones included.
 
     Attributes:
@@ -100,6 +100,7 @@ class Record(Sequence[Fate]):
         self.lost = met - self._begun - len(self._fates)
         return self
 
+    @checked
     def save(self, path: str | Path, after: bool = False) -> None:
         """Write the frames to a pcap file, as they came, or as they were left.
 
@@ -112,10 +113,7 @@ class Record(Sequence[Fate]):
         frames = [Ether(fate.after if after else fate.before) for fate in self]
         for frame, fate in zip(frames, self, strict=True):
             frame.time = fate.time + since_boot()
-        try:
-            wrpcap(str(path), frames)
-        except OSError as error:
-            raise LabError(f"{path} cannot be written: {error.strerror}") from None
+        write(path, frames)
 
     def __enter__(self) -> Record:
         return self.start()
@@ -134,7 +132,7 @@ class Record(Sequence[Fate]):
     @overload
     def __getitem__(self, index: slice) -> list[Fate]: ...
     def __getitem__(self, index: int | slice) -> Fate | list[Fate]:
-        return self._fates[index]
+        return self._fates[index] if isinstance(index, slice) else at(self._fates, index, self)
 
     def __iter__(self) -> Iterator[Fate]:
         return iter(self._fates)

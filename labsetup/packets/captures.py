@@ -1,6 +1,6 @@
 """Packets out of a capture file, as Ethernet frames, and into one.
 
-scapy reads pcap, pcapng, both compressed.
+scapy reads pcap, pcapng, both compressed.  What a notebook kept is taken by its place here, too.
 
 Link types: https://www.tcpdump.org/linktypes.html
 """
@@ -10,14 +10,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from scapy.error import Scapy_Exception
-from scapy.utils import RawPcapNgReader, RawPcapReader, RawPcapWriter
+from scapy.packet import Packet
+from scapy.utils import RawPcapNgReader, RawPcapReader, RawPcapWriter, wrpcap
 
-from ..errors import LabError
+from ..errors import LabError, NoSuchPlace
+
+T = TypeVar("T")
 
 ETHERNET = 1
 IP4, IP6 = b"\x08\x00", b"\x86\xdd"  # EtherTypes
@@ -221,3 +224,38 @@ def writing(out: Path | None, source: Path) -> Iterator[Callable[[bytes], None]]
             yield writer.write_packet
     except OSError as error:
         raise LabError(f"{out} cannot be written: {error.strerror}") from None
+
+
+def at(kept: list[T], index: int, what: Sequence[T]) -> T:
+    """One of what was kept.
+
+    Args:
+        kept: in order.
+        index: as Python counts, from 0, or back from -1.
+        what: what kept it, which says in its repr why it is empty.
+
+    Raises:
+        NoSuchPlace: where there is none.
+    """
+    try:
+        return kept[index]
+    except IndexError:
+        pass
+    if not kept:
+        said = f"{what!r}; send packets within its block, and look at it below"
+    else:
+        each = "one packet, [0]" if len(kept) == 1 else f"packets [0] to [{len(kept) - 1}]"
+        said = f"there are {each}" if len(kept) > 1 else f"there is {each}"
+    raise NoSuchPlace(f"there is no packet [{index}]: {said}")
+
+
+def write(path: str | Path, packets: Sequence[Packet]) -> None:
+    """Write packets to a pcap file, with the times that they have.
+
+    Raises:
+        LabError: where it cannot be written.
+    """
+    try:
+        wrpcap(str(path), packets)
+    except OSError as error:
+        raise LabError(f"{path} cannot be written: {error.strerror}") from None

@@ -12,16 +12,18 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast, overload
 
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
 from ..arguments import checked, whole
-from ..errors import LabError
+from ..errors import LabError, Nameable
 from ..network.host import Host
 from ..network.interface import Interface
 from ..network.network import SO_TIMESTAMPNS, Network
+from .captures import at, write
 from .craft import frame
 
 SO_RCVBUFFORCE = 33
@@ -100,7 +102,7 @@ class Seen:
         return f"{where} {'sent' if self.sent else 'received':8}  {self.packet.summary()}"
 
 
-class Capture(Sequence[Seen]):
+class Capture(Nameable, Sequence[Seen]):
     """What passes between interfaces and their hosts' stacks, as tcpdump would see it.
 
     A packet socket on each interface, see packet(7): the kernel buffers, so no thread is needed.
@@ -153,6 +155,25 @@ class Capture(Sequence[Seen]):
         self._sockets = {}
         return self
 
+    @checked
+    def save(self, path: str | Path) -> None:
+        """Write the frames to a pcap file, in order of time.
+
+        Where both ends of a link were captured, it has a frame twice: as it left, as it arrived.
+
+        Args:
+            path: tcpdump and Wireshark read it.
+
+        Raises:
+            LabError: where it cannot be written, or before the block ends.
+        """
+        if self._sockets:
+            raise LabError("this capture still goes on; save it below its block")
+        packets = [seen.packet.copy() for seen in self]
+        for packet, seen in zip(packets, self, strict=True):
+            packet.time = seen.time
+        write(path, packets)
+
     def __enter__(self) -> Capture:
         return self
 
@@ -167,7 +188,7 @@ class Capture(Sequence[Seen]):
     @overload
     def __getitem__(self, index: slice) -> list[Seen]: ...
     def __getitem__(self, index: int | slice) -> Seen | list[Seen]:
-        return self._seen[index]
+        return self._seen[index] if isinstance(index, slice) else at(self._seen, index, self)
 
     def __iter__(self) -> Iterator[Seen]:
         return iter(self._seen)

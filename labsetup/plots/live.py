@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import html
+import inspect
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
@@ -216,20 +217,14 @@ def explore(picture: Callable[..., Picture], **choices: tuple[int, int] | Sequen
         picture: makes the picture from the values of the sliders.
         choices: for each argument the values it may take, first the one to begin with; a tuple of
             two numbers stands for all whole numbers between them.
+
+    Raises:
+        LabError: if the picture does not take these, or makes something else.
     """
     import ipywidgets
     from IPython import get_ipython
 
-    for name, values in choices.items():
-        if isinstance(values, tuple):
-            is_range = len(values) == 2 and all(isinstance(one, int) for one in values)
-        else:
-            is_range = len({type(one) for one in values}) == 1 and values[0] is not None
-        if not is_range:
-            raise LabError(
-                f"explore() takes for {name} two whole numbers, as in (1, 9), or a list of values, "
-                f"not {shown(values)}"
-            )
+    _need_choices(picture, choices)
     sliders = {
         name: ipywidgets.IntSlider(min=values[0], max=values[1], description=name)
         if isinstance(values, tuple)
@@ -241,6 +236,11 @@ def explore(picture: Callable[..., Picture], **choices: tuple[int, int] | Sequen
         return picture(**{name: slider.value for name, slider in sliders.items()})
 
     first = drawn()
+    if not isinstance(first, Picture):
+        raise LabError(
+            f"explore() draws what {_name(picture)}() returns, and that is {shown(first)}; "
+            "let it return plot(…)"
+        )
     view = ipywidgets.HTML(inline(first))
 
     def redraw(_: object) -> None:
@@ -255,3 +255,49 @@ def explore(picture: Callable[..., Picture], **choices: tuple[int, int] | Sequen
     shell = get_ipython()
     otherwise = shell.display_formatter.format(first)[0] if shell else {"text/plain": repr(first)}
     live(ipywidgets.VBox([*sliders.values(), view]), otherwise)
+
+
+def _name(picture: Callable[..., Picture]) -> str:
+    name = str(getattr(picture, "__name__", ""))
+    return name if name.isidentifier() else "the function"
+
+
+def _need_choices(picture: Callable[..., Picture], choices: Mapping[str, Any]) -> None:
+    """Refuse values that no slider can have, and names that the picture does not take."""
+    for name, values in choices.items():
+        is_right = _is_range(values) if isinstance(values, tuple) else _is_list(values)
+        if not is_right:
+            raise LabError(
+                f"explore() takes for {name} two whole numbers, as in (1, 9), or a list of values, "
+                f"not {shown(values)}"
+            )
+        if isinstance(values, tuple) and values[0] > values[1]:
+            turned = values[::-1]
+            raise LabError(
+                f"explore() takes for {name} the lower number first: {turned}, not {values}"
+            )
+    try:
+        taken = inspect.signature(picture)
+    except (TypeError, ValueError):  # of a function that does not tell
+        return
+    try:
+        taken.bind(**choices)
+    except TypeError as error:
+        each = ", ".join(taken.parameters) or "none"
+        raise LabError(
+            f"explore() makes a slider for each argument of {_name(picture)}(), which are: {each}; "
+            f"{error}"
+        ) from None
+
+
+def _is_range(values: tuple[Any, ...]) -> bool:
+    return len(values) == 2 and all(isinstance(one, int) for one in values)
+
+
+def _is_list(values: Sequence[Any]) -> bool:
+    """Whether all are of one kind, and in an order."""
+    if len({type(one) for one in values}) != 1 or values[0] is None:
+        return False
+    with contextlib.suppress(TypeError):
+        return bool(sorted(values))
+    return False

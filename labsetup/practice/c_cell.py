@@ -12,6 +12,7 @@ from IPython.display import display
 from ..errors import LabError
 from ..network.session import current
 from ..programs.build import BuildError
+from ..programs.first_line import no_name, no_options
 from ..programs.program import Program
 from . import exercise as exercises
 from .notebook import Refused, check, record
@@ -25,12 +26,11 @@ def xdp(line: str, cell: str) -> None:
     try:
         name, *options = shlex.split(line) or [""]
     except ValueError:  # a quote without its other
-        name, options = "", []
-    if not name.isidentifier() or (options and (options[0] != "--check" or len(options) != 2)):
-        raise LabError(
-            "a cell of C begins with %%xdp NAME, where NAME is what to call it in Python; "
-            "--check 2.1 may follow, the number of an exercise"
-        )
+        name, options = line.strip(), []
+    if wrong := no_name(name, options) or no_options(
+        name, options, _number_of(name) if options else ""
+    ):
+        raise LabError(f"a cell of C begins with %%xdp NAME, {wrong}")
     if keyword.iskeyword(name) or hasattr(builtins, name):
         raise LabError(f"{name} is a word of Python's own; call the program my_{name}")
     taken = get_ipython().user_ns.get(name)
@@ -58,6 +58,11 @@ def xdp(line: str, cell: str) -> None:
         print(f"warning: {warning}")
     if exercise:
         display(check(exercise.id, program))
+
+
+def _number_of(name: str) -> str:
+    """The exercise whose answer has this name; any, if it is none's."""
+    return next((one.id for one in exercises.every().values() if one.name == name), "2.1")
 
 
 def _forget(name: str, why: str) -> None:

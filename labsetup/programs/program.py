@@ -13,7 +13,7 @@ from scapy.packet import Packet
 from ..arguments import checked
 from ..compiling.clang import record_of
 from ..compiling.outcome import Built, BuiltObject
-from ..errors import LabError
+from ..errors import LabError, Nameable
 from ..exporting.folder import Exported, export
 from ..libbpf.links import FLAG_MODE
 from ..libbpf.programs import facts
@@ -34,7 +34,7 @@ from .variables import Variables
 CAPTURES = {"records", "met"}
 
 
-class Program:
+class Program(Nameable):
     """An XDP program, compiled by BCC, or by clang and libbpf, and accepted by the verifier.
 
     Attributes:
