@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Not the reader's own: for these tests, and for the notebooks that they run.
 _STATE = tempfile.TemporaryDirectory(prefix="xdp-lab-")
 os.environ["XDG_STATE_HOME"] = _STATE.name
+_BEGUN: dict[str, Path] = {}
 
 
 # Those that take half a minute and more. Where several run side by side they begin, lest one of
@@ -50,6 +51,13 @@ LONGEST = (
     "test_streams",
     "test_service",
 )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A file, or a notebook, begins without another's progress: hints that it opened are seen."""
+    if item.path != _BEGUN.get("file"):
+        _BEGUN["file"] = item.path
+        shutil.rmtree(Path(_STATE.name, "xdp-lab"), ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

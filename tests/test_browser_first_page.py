@@ -41,7 +41,7 @@ def course(lab: Reader) -> Reader:
 
 def shows(lab: Reader, words: str) -> None:
     """Wait until the terminal does."""
-    lab.page.wait_for_function(f"words => ({LINES})().includes(words)", arg=words, timeout=20_000)
+    lab.page.wait_for_function(f"words => ({LINES})().includes(words)", arg=words, timeout=60_000)
 
 
 def in_front(lab: Reader) -> str:

@@ -96,7 +96,9 @@ def _check_what_it_takes(name: str, source: str) -> None:
     if head is None or not re.match(r"$|SEC\s*\(\s*\"xdp", source[slice(*head.span("section"))]):
         return
     kind = head["kind"]
-    if re.search(rf"\bstruct\s+{kind}\s*\{{|^[ \t]*#\s*define\s+{kind}\b", code, re.MULTILINE):
+    if kind == "xdp_md" or re.search(
+        rf"\bstruct\s+{kind}\s*\{{|^[ \t]*#\s*define\s+{kind}\b", code, re.MULTILINE
+    ):
         return
     line = code.count("\n", 0, head.start("kind")) + 1
     place = Place(line, source.splitlines()[line - 1].strip())

@@ -160,7 +160,9 @@ def _loaded_for(
         loaded = Program(program, constants=constants)
     except LabError as error:
         sent = f"the program, loaded with constants={constants}"
-        raise Wrong(sent, f"protocol is {protocol}", str(error), NO_CONSTANT) from None
+        has_none = "protocol" not in program.variables
+        think = NO_CONSTANT if has_none else think
+        raise Wrong(sent, f"protocol is {protocol}", str(error), think) from None
     how = f"loaded with constants={{'protocol': {protocol}}}, while dropping is 1"
     _turned(loaded, 1)
     expect(loaded, f"{its[0]}, {how}", its[1], DROP, think)
