@@ -90,4 +90,6 @@ def test_who_never_ends_is_told_how_long_it_took(monkeypatch):
     monkeypatch.setattr("labsetup.apart.crowding", lambda: 2.0)
     for strangers in (False, True):
         reply = judge(find("3.2"), "def packets(c):\n    while True: pass", 1, strangers)
-        assert "no end after 2 s" in said(reply) and "a loop that never ends" in said(reply)
+        found = re.search(r"no end after (\d+) s", said(reply))
+        assert found and int(found[1]) >= 2  # and not the second that it has on a quiet machine
+        assert "a loop that never ends" in said(reply)
