@@ -161,6 +161,16 @@ def test_calls_one_after_the_other_count_too():
     assert "so often that both together" in taken(HEAD + first + "".join(levels) + mine + TAIL)
 
 
+def test_static_functions_that_call_each_other_often_are_reckoned_at_once():
+    kind = "static __attribute__((noinline)) int"
+    first = f'{kind} f0(int x) {{ asm volatile("" : "+r"(x)); return x; }}\n'
+    levels = [
+        f"{kind} f{n + 1}(int x) {{ {f'x += f{n}(x); ' * 40} return x; }}\n" for n in range(6)
+    ]
+    mine = 'SEC("xdp") int mine(struct xdp_md *ctx) { return f6(ctx->rx_queue_index) & 1; }\n'
+    assert "the verifier refused" in taken(HEAD + first + "".join(levels) + mine + TAIL)
+
+
 def test_may_goto_is_refused():
     jump = ".byte 0xe5; .byte 0; .short 1; .long 0; goto %l[over]"
     mine = f"""SEC("xdp") int mine(struct xdp_md *ctx)

@@ -66,7 +66,7 @@ def too_long(file: Elf, types: Btf) -> tuple[str, str]:
     most: dict[Place, int] = {}
     for place, one in all_of_it.items():
         if one.is_walked_alone and _most(all_of_it, place, most) > MOST:
-            calls = _calls(all_of_it, place)
+            calls = _calls(all_of_it, place, {})
             worst = max(calls, key=lambda to: calls[to] * most[to])
             return one.name, all_of_it[worst].name
     return "", ""
@@ -108,21 +108,22 @@ def _target(file: Elf, section: int, byte: int, number: int) -> Place:
     return place[0], place[1] + 8 * (number + 1)
 
 
-def _calls(functions: Mapping[Place, _Function], place: Place) -> dict[Place, int]:
+def _calls(
+    functions: Mapping[Place, _Function], place: Place, known: dict[Place, dict[Place, int]]
+) -> dict[Place, int]:
     """How often a function calls those that are walked alone, also by those that are not."""
+    if place in known:
+        return known[place]
+    known[place] = {}  # whoever comes here again calls itself, which the verifier refuses
     found: dict[Place, int] = {}
-
-    def look(at: Place, often: int, above: tuple[Place, ...]) -> None:
-        for to, in_a_loop in functions[at].calls:
-            if to not in functions or to in above:  # which libbpf, or the verifier, refuses
-                continue
-            times = IN_LOOPS if in_a_loop else often
-            if functions[to].is_walked_alone:
-                found[to] = min(IN_LOOPS, found.get(to, 0) + times)
-            else:
-                look(to, times, (*above, to))
-
-    look(place, 1, (place,))
+    for to, in_a_loop in functions[place].calls:
+        if to not in functions:  # which libbpf refuses
+            continue
+        times = IN_LOOPS if in_a_loop else 1
+        below = {to: 1} if functions[to].is_walked_alone else _calls(functions, to, known)
+        for one, number in below.items():
+            found[one] = min(IN_LOOPS, found.get(one, 0) + times * number)
+    known[place] = found
     return found
 
 
@@ -145,7 +146,7 @@ def _most(functions: Mapping[Place, _Function], place: Place, known: dict[Place,
     if place not in known:
         known[place] = 0  # whoever comes here again calls itself, which the verifier refuses
         most = _length(functions, place, (place,))
-        for to, times in _calls(functions, place).items():
+        for to, times in _calls(functions, place, {}).items():
             most += times * _most(functions, to, known)
         known[place] = most
     return known[place]

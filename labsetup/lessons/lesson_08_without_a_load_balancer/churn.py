@@ -183,8 +183,9 @@ def _run(site: Site, found: Churn, way: str, show: Callable[[Callable[[], Pictur
     ends, connections, lost = np.zeros(0, np.int64), None, 0
     begun = time.monotonic()
     for turn, lives in enumerate(plan.lives):
-        # A pace, and no wait for anything: turns begin on time, or late on a machine that is slow.
-        time.sleep(max(0.0, begun + TURN * turn - time.monotonic()))
+        # Turns begin on time, or late on a machine that is slow.
+        pause = begun + TURN * turn - time.monotonic()
+        time.sleep(max(0.0, pause))  # a pace: nothing is waited for, so nothing could be polled
         if turn in plan.changes:
             site.use(*plan.changes[turn])
         before = [one.counters for one in servers]
