@@ -41,7 +41,14 @@ def course(lab: Reader) -> Reader:
 
 def shows(lab: Reader, words: str) -> None:
     """Wait until the terminal does."""
-    lab.page.wait_for_function(f"words => ({LINES})().includes(words)", arg=words, timeout=60_000)
+    from playwright.sync_api import TimeoutError as Late
+
+    try:
+        lab.page.wait_for_function(
+            f"words => ({LINES})().includes(words)", arg=words, timeout=60_000
+        )
+    except Late:
+        raise AssertionError(f"no {words!r} in:\n{lab.page.evaluate(LINES).strip()}") from None
 
 
 def in_front(lab: Reader) -> str:

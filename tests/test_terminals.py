@@ -15,11 +15,20 @@ from support.kernels import Kernel, processes_of
 from support.terminal import Terminal
 
 from labsetup import two_hosts
+from labsetup.errors import LabError
 from labsetup.terminals import running as module
 from labsetup.terminals.jupyter import newest
 from labsetup.terminals.running import Running, running
 
 NETWORK = "from labsetup import *; net = two_hosts()"
+SLOWLY = """
+import time
+from labsetup.network import host
+def slowly(*options, make=host.Host.__init__):
+    make(*options)
+    time.sleep(1.5)  # three looks long, and two hosts longer than one waits
+host.Host.__init__ = slowly
+"""
 JUPYTER = [sys.executable, "-P", "-m", "labsetup.terminals.jupyter"]
 
 
@@ -62,6 +71,35 @@ def test_a_terminal_goes_in_as_soon_as_there_is_a_network(terminal, kernel):
     assert "gone" not in terminal.shows(" 0% packet loss")
     terminal.types("exit 3\n")
     assert terminal.ends() == 3
+
+
+def test_it_goes_in_when_all_hosts_are_there(terminal, kernel):
+    terminal.shows("no notebook has a network")
+    kernel.run(f"{SLOWLY}{NETWORK}")
+    said = terminal.shows("a test# ")
+    assert "you are in the network of a test; hosts: client, server" in said
+
+
+def test_who_is_on_the_last_host_is_not_told_that_it_is_gone(terminal, kernel):
+    kernel.run(NETWORK)
+    terminal.shows("a test# ")
+    terminal.types("lab shell server\n")
+    terminal.shows("a test:server# ")
+    kernel.run(f"{SLOWLY}{NETWORK}")
+    assert "gone" not in terminal.shows("you are on the new server")
+
+
+def test_whose_network_is_still_being_made_is_told(kernel):
+    request = kernel.begin(f"{SLOWLY}{NETWORK}")
+    one = of(kernel)
+    end = time.monotonic() + 20
+    while not one.made():
+        assert time.monotonic() < end
+        time.sleep(0.01)  # polls: a notebook tells nobody
+    with pytest.raises(LabError, match="a test is making its network; try again in a moment"):
+        one.hosts()
+    kernel.output(request)
+    assert one.hosts() == ["client", "server"]
 
 
 def test_who_is_on_a_host_comes_to_the_new_one(terminal, kernel):

@@ -64,12 +64,6 @@ class Network:
         IPv6 is off where no address asks for it: it announces itself on every wire.
         """
         sandbox.require()
-        lesson = current().one(_Lesson)
-        if lesson.network is not None:
-            lesson.network.close()
-        for leftover in list(sandbox.NETNS.iterdir()):  # of a build that was interrupted
-            sandbox.delete_namespace(leftover.name)
-        lesson.network = self
         current().one(_stamping)
         self.hosts: dict[str, Host] = {}
         self.links: list[tuple[Interface, Interface]] = []
@@ -82,7 +76,16 @@ class Network:
             # nor can who answers from a loopback address ask for a neighbour.
             "net/ipv6/conf/default/addr_gen_mode": int(not (self.routers or vip)),
         }
-        _in_a_thread(self._build, links, queues)
+        with sandbox.changing_hosts():
+            self._replace(current().one(_Lesson))
+            _in_a_thread(self._build, links, queues)
+
+    def _replace(self, lesson: _Lesson) -> None:
+        if lesson.network is not None:
+            lesson.network.close()
+        for leftover in list(sandbox.NETNS.iterdir()):  # of a build that was interrupted
+            sandbox.delete_namespace(leftover.name)
+        lesson.network = self
 
     def _build(self, links: Sequence[tuple[str, str]], queues: int) -> None:
         with IPRoute() as netlink:

@@ -31,6 +31,7 @@ SIOCSIFFLAGS = 0x8914
 IFF_UP = 1
 
 NETNS = Path("/run/netns")
+CHANGING = 0o700  # its mode while hosts come and go
 
 REFUSED = (
     "this machine refuses the lab a private network ({}); inside a container, start that container "
@@ -146,6 +147,16 @@ def private_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         mount("tmpfs", str(path), "tmpfs")
         folders.add(path)
+
+
+@contextlib.contextmanager
+def changing_hosts() -> Iterator[None]:
+    """Within it some hosts are there and others not yet; a terminal, outside, waits for the end."""
+    NETNS.chmod(CHANGING)  # seen from outside, and it goes with the sandbox
+    try:
+        yield
+    finally:
+        NETNS.chmod(0o755)
 
 
 def new_namespace(name: str) -> None:

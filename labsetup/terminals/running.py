@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from ..network import lifetime, sandbox
 
 REPO = Path(__file__).parents[2]
 PYTHON = Path(sys.executable)
+MAKING = 2.0  # seconds that a network may take to be made, until who waits for it is told
 
 
 @dataclass(frozen=True)
@@ -34,23 +37,38 @@ class Running:
     begun: int = 0
 
     def hosts(self) -> list[str]:
-        """Names of the hosts in it."""
+        """Names of the hosts in it, all of them: it waits a moment for those being made.
+
+        Raises:
+            LabError: if it has just ended, or goes on making them.
+        """
+        end = time.monotonic() + MAKING
         try:
+            while self._is_changing:
+                if time.monotonic() > end:
+                    raise LabError(f"{self.name} is making its network; try again in a moment")
+                time.sleep(0.02)  # paces the look; a notebook tells nobody
             return sorted(path.name for path in self._networks.iterdir())
         except OSError:
             raise LabError(f"{self.name} has just ended; open it again") from None
 
     def network(self) -> frozenset[tuple[str, int]]:
-        """What tells its network from one that is made later; empty while there is none."""
+        """What tells its network from one that is made later; empty while there is no whole one."""
         with contextlib.suppress(OSError):  # it ended, or a host has gone while we looked
-            return frozenset((path.name, path.stat().st_ino) for path in self._networks.iterdir())
+            there = [(path.name, path.stat().st_ino) for path in self._networks.iterdir()]
+            return frozenset() if self._is_changing else frozenset(there)
         return frozenset()
 
     def made(self) -> int:
-        """When its network was made, in nanoseconds; 0 while there is none."""
+        """When its network was made, or is being made, in nanoseconds; 0 while there is none."""
         with contextlib.suppress(OSError):
-            return self._networks.stat().st_mtime_ns if any(self._networks.iterdir()) else 0
+            there = self._is_changing or any(self._networks.iterdir())
+            return self._networks.stat().st_mtime_ns if there else 0
         return 0
+
+    @property
+    def _is_changing(self) -> bool:
+        return stat.S_IMODE(self._networks.stat().st_mode) == sandbox.CHANGING
 
     @property
     def is_there(self) -> bool:

@@ -115,8 +115,8 @@ def _hosts(inside: Running) -> str:
 def _wait(find: Find, host: str | None, waiting: str) -> Running:
     """Until there is a network to be in."""
     while True:
-        with contextlib.suppress(LabError):  # it ended while we looked
-            if (found := find()) and (not host or host in found.hosts()):
+        with contextlib.suppress(LabError):  # it ended while we looked, or is still at it
+            if (found := find()) and (there := found.hosts()) and (not host or host in there):
                 return found
         if waiting:
             say(waiting)
