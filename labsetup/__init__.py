@@ -20,8 +20,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Give IPython the lab's pictures, cells and sentences; its own kernel does so as it starts."""
     from . import pictures
-    from .practice import assertions, cells
+    from .practice import cells, told
 
     pictures.register(shell)
     cells.register(shell)
-    assertions.register(shell)
+    told.register(shell)

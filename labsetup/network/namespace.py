@@ -18,7 +18,9 @@ from ..arguments import amount, checked
 from ..errors import LabError
 from ..tools import installation
 from . import sandbox
+from .overlooked import Overlooked
 from .process import Background, Result, end, last_words, launch
+from .session import current
 from .sysctl import set_sysctls
 
 SHELL_SIGNS = {"|", "||", "&", "&&", "<", ">", ">>", "2>&1"}
@@ -116,7 +118,9 @@ class Namespace:
         except BaseException:
             end([process], mark)
             raise
-        return Result(shown, output, process.returncode)
+        result = Result(shown, output, process.returncode)
+        current().one(Overlooked).watch(result)
+        return result
 
     @property
     def pids(self) -> list[int]:
@@ -138,6 +142,7 @@ class Namespace:
         if shown in self._started:
             self._started.pop(shown).stop(quiet=0, timeout=0.5)  # some take no notice of Ctrl-C
         self._started[shown] = Background(shown, *self._launch(words))
+        current().one(Overlooked).watch(self._started[shown])
         return self._started[shown]
 
     @checked

@@ -100,7 +100,23 @@ class Result:
     """
 
     def __init__(self, command: str, output: str, status: int) -> None:
-        self.command, self.output, self.status = command, output, status
+        self.command, self._output, self._status = command, output, status
+        self.looked_at = False
+
+    @property
+    def output(self) -> str:
+        self.looked_at = True
+        return self._output
+
+    @property
+    def status(self) -> int:
+        self.looked_at = True
+        return self._status
+
+    @property
+    def went_well(self) -> bool:
+        """Whether its exit status tells so."""
+        return self._status == 0
 
     def __repr__(self) -> str:
         ending = "" if self.status == 0 else f"\n(exit status {self.status})"
@@ -121,7 +137,7 @@ class Background:
         self._process, self._mark = process, mark
         self._lines: list[str] = []
         self._news = threading.Condition()
-        self._ended = False
+        self._ended = self.looked_at = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -143,6 +159,7 @@ class Background:
     @property
     def output(self) -> str:
         """What it has printed so far."""
+        self.looked_at = True
         return "".join(self._lines)
 
     def wait_for(self, text: str, timeout: float = 10) -> None:
@@ -167,6 +184,7 @@ class Background:
             quiet: first wait until it has printed nothing for this many seconds,
             timeout: but for no longer than this; and so long again for its end.
         """
+        self.looked_at = True
         deadline = time.monotonic() + timeout
         with self._news:
             while not self._ended and self._news.wait(quiet) and time.monotonic() < deadline:
@@ -187,6 +205,12 @@ class Background:
         """Whether it has not ended yet."""
         return self._process.poll() is None
 
+    @property
+    def went_well(self) -> bool | None:
+        """Whether it ended well, or was made to end; None while it runs."""
+        status = self._process.poll()
+        return None if status is None else status <= 0
+
     def kill(self) -> None:
         """End it as a crash does: at once, and without a word."""
         end([self._process], self._mark)
@@ -199,4 +223,7 @@ class Background:
 
     def __repr__(self) -> str:
         state = "\n(still running)" if self.running else ""
+        state = state or (
+            f"\n(exit status {self._process.returncode})" if self.went_well is False else ""
+        )
         return f"$ {self.command}\n{self.output.rstrip()}{state}"

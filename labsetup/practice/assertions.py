@@ -1,4 +1,4 @@
-"""An assertion of a cell that does not hold, or a name from before: told where, and what next."""
+"""An assertion of a cell that does not hold: told where, and what next."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import linecache
 import reprlib
 import textwrap
 import traceback
-from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
-
-from ..errors import lines_of
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -21,38 +18,8 @@ NEXT = (
     "run the notebook again from its first cell; if it still says so, `labsetup/lab doctor` tells "
     "what this machine cannot do"
 )
-LOADED = "two_hosts"  # a name that `from labsetup import *` brings
 _SHORT = 60  # characters of a value; whoever wants more of it can print it
 _LONG = 300  # of what an assertion itself says
-
-
-def register(shell: InteractiveShell) -> None:
-    """Have IPython tell them so, in each cell and whoever wrote it."""
-    handler: Any = _told
-    shell.set_custom_exc((AssertionError, NameError), handler)
-
-
-def _told(
-    shell: InteractiveShell,
-    kind: type[BaseException],
-    error: BaseException,
-    trace: TracebackType,
-    tb_offset: int | None = None,
-) -> None:
-    """Show the sentence in place of the traceback; the error itself has it too, for `lab run`."""
-    missing = isinstance(error, NameError)
-    sentence = from_before(error, shell) if missing else in_words(error, trace, shell)
-    if sentence:
-        error.args = (sentence,)
-        error.__dict__["_render_traceback_"] = partial(lines_of, error)
-    shell.showtraceback((kind, error, trace))
-
-
-def from_before(error: BaseException, shell: InteractiveShell) -> str:
-    """A name that is missing since nothing of the notebook has run, as a sentence; else empty."""
-    if LOADED in shell.user_ns:
-        return ""
-    return f"{error}: the lab is not loaded; run the cells from the first one on"
 
 
 def in_words(error: BaseException, trace: TracebackType, shell: InteractiveShell) -> str:

@@ -1,0 +1,58 @@
+"""What goes wrong in a cell and is no LabError: a sentence in place of the traceback."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import LabError, lines_of
+from . import assertions
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+NAME = "two_hosts"  # that `from labsetup import *` brings
+
+
+def register(shell: InteractiveShell) -> None:
+    """Have IPython tell it so, in each cell and whoever wrote it."""
+    handler: Any = _told
+    shell.set_custom_exc((Exception,), handler)
+
+
+def _told(
+    shell: InteractiveShell,
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType,
+    tb_offset: int | None = None,
+) -> None:
+    """Show the sentence, if there is one; the error itself has it too, for `lab run`."""
+    if isinstance(error, AssertionError):
+        sentence = assertions.in_words(error, trace, shell)
+    elif isinstance(error, NameError):
+        sentence = from_before(error, shell)
+    elif sentence := _of_packets(error, trace):  # as a slip of the lab's own words is told
+        kind, error = LabError, LabError(sentence).with_traceback(trace)
+    if sentence and not isinstance(error, LabError):
+        error.args = (sentence,)
+        error.__dict__["_render_traceback_"] = partial(lines_of, error)
+    shell.showtraceback((kind, error, trace))
+
+
+def _of_packets(error: BaseException, trace: TracebackType) -> str:
+    """What scapy refuses; who has no packets does not wait for its import."""
+    if "scapy.packet" not in sys.modules:
+        return ""
+    from ..packets import refused
+
+    return refused.in_words(error, trace) if isinstance(error, refused.KINDS) else ""
+
+
+def from_before(error: BaseException, shell: InteractiveShell) -> str:
+    """A name that is missing since nothing of the notebook has run, as a sentence; else empty."""
+    if NAME in shell.user_ns:
+        return ""
+    return f"{error}: the lab is not loaded; run the cells from the first one on"
