@@ -12,9 +12,8 @@ import pytest
 from support.host import REPO, Host, on_host
 from support.replies import said
 
-from labsetup import ICMP, IP, Ether, Program
+from labsetup import ICMP, IP, Ether, Program, jail
 from labsetup.compiling.bcc import Whose
-from labsetup.network import jail
 from labsetup.network.session import current
 from labsetup.practice.exercise import find
 from labsetup.practice.judge import judge

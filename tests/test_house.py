@@ -26,6 +26,7 @@ ROOMS = [
     "libbpf",
     "explaining",
     "network",
+    "jail",
     "terminals",
     "packets",
     "maps",

@@ -20,6 +20,7 @@ from typing import Any
 from bcc import BPF
 from bcc.table import _get_event_class
 
+from .. import jail
 from ..apart import MOST_BYTES, Child, Message, Parent
 from ..errors import LabError
 from ..explaining import SOURCES
@@ -32,7 +33,6 @@ from ..libbpf.maps import MapTypes, types_of
 from ..libbpf.programs import PROG_TYPE_XDP, function_names, helpers_of, refusal_of, with_maps
 from ..maps.plan import MapPlan
 from ..maps.values import type_of
-from ..network import jail
 from ..network.session import current
 from .outcome import Built, Compiled, Verified
 from .waiting import saying, why_long

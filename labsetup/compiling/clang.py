@@ -15,12 +15,12 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import jail
 from ..apart import MOST_BYTES, Child, Parent
 from ..errors import LabError
 from ..explaining import SOURCES
 from ..explaining.clang import AS_OLDER, WARNINGS
 from ..explaining.listing import bare
-from ..network import jail
 from ..network.session import current
 
 # C is libbpf's if it has one of these...

@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from .. import jail
 from ..apart import MOST_BYTES, Child, Parent
 from ..errors import LabError
 from ..explaining.handed import parts
@@ -24,7 +25,6 @@ from ..libbpf.programs import helpers_of, refusal_of
 from ..maps import limits
 from ..maps.plan import MapPlan
 from ..maps.values import type_of
-from ..network import jail
 from ..network.session import current
 from .bcc import PATIENCE, Whose
 from .btf import Btf, lines

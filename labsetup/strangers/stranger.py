@@ -1,6 +1,6 @@
 """A stranger's Python answer, as a check calls it: it runs in a process without power.
 
-Where namespaces end it is said in `network/jail.py`, and what goes to and fro in `plain.py`.
+Where namespaces end it is said in `jail.py`, and what goes to and fro in `plain.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .. import jail
 from ..errors import LabError
-from ..network import jail
 from .plain import GARBLED, packed, unpacked, unpacked_error
 from .worker import TALK
 

@@ -20,8 +20,9 @@ from typing import Any
 
 import labsetup
 
+from .. import jail
 from ..errors import LabError
-from ..network import jail, sandbox
+from ..network import sandbox
 from ..network.session import current
 from .plain import packed, packed_error, unpacked
 

@@ -17,9 +17,9 @@ import signal
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from ..errors import LabError
-from ..tools import install
-from . import sandbox
+from .errors import LabError
+from .network import sandbox
+from .tools import install
 
 NOBODY = 65534
 CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF = 12, 38, 39
