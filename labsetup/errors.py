@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import linecache
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 
 class LabError(Exception):
@@ -51,6 +51,8 @@ class NoSuchName(LabError, AttributeError):
 class Nameable:
     """What answers a name that it does not have with the nearest one that it has."""
 
+    _elsewhere: ClassVar[dict[str, str]] = {}  # names of other libraries: what to type here instead
+
     if not TYPE_CHECKING:  # mypy would take every name for one that is there
 
         def __getattr__(self, name: str) -> Any:
@@ -61,5 +63,6 @@ class Nameable:
             near = difflib.get_close_matches(name.lower(), has, 1)
             kind = type(self).__name__
             mend = f"type {near[0]}" if near else f"it has {', '.join(sorted(has))}"
+            mend = self._elsewhere.get(name, mend)
             article = "an" if kind[0] in "AEIOU" else "a"
             raise NoSuchName(f"{article} {kind} has no {name}; {mend}")

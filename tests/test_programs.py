@@ -26,8 +26,10 @@ from support.verdicts import (
     XDP_SOURCES,
 )
 
-from labsetup import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
+from labsetup import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, LabError, Program, Raw
+from labsetup.maps.maps import BCC_NAMES as MAP_NAMES
 from labsetup.packets.craft import frame
+from labsetup.programs.program import BCC_NAMES as PROGRAM_NAMES
 from labsetup.programs.sources import SOURCES
 
 
@@ -132,3 +134,16 @@ def test_a_source_is_short_and_says_what_it_does(path):
     assert comment is not None
     assert comment[0].count("\n") < 5
     assert text.count("\n") <= 80
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAM_NAMES))
+def test_a_name_of_bccs_program_leads_to_the_labs(name):
+    with pytest.raises(LabError, match=re.escape(PROGRAM_NAMES[name])):
+        getattr(Program("icmp_count"), name)
+
+
+@pytest.mark.parametrize("name", sorted(MAP_NAMES))
+def test_a_name_of_bccs_map_leads_to_the_labs(name):
+    counts = Program("icmp_count")["icmp_packets"]
+    with pytest.raises(LabError, match=re.escape(MAP_NAMES[name])):
+        getattr(counts, name)

@@ -37,6 +37,23 @@ MOST = 100_000  # entries that a listing reads: a second's work
 PREFIX = 4  # bytes of an LPM trie's key that say how many bits count
 WIDTHS = {4: ipaddress.IPv4Network, 16: ipaddress.IPv6Network}  # by bytes of the address
 
+# What else is known from BCC: docs/reference_guide.md, "Maps".
+_RINGS = "of a ring buffer read() takes the records, and nothing needs to be opened or polled"
+BCC_NAMES = {
+    "open_perf_buffer": _RINGS,
+    "open_ring_buffer": _RINGS,
+    "lookup": "a key stands in brackets, as in a dict: counts[key], or counts.get(key)",
+    "delete": "a key is deleted as from a dict: del counts[key]",
+    "zero": "write 0 to a key, as in counts[key] = 0; clear() empties all of it",
+    "items_lookup_batch": "items() gives all",
+    "items_lookup_and_delete_batch": "items() gives all, clear() empties it",
+    "items_update_batch": "update() takes a dict",
+    "items_delete_batch": "clear() empties it",
+    "sum": "the value of a per-CPU map has the sum of its copies, as in counts[key].sum",
+    "Key": "a key is a number, or a dict such as {'port': 80}",
+    "Leaf": "a value is a number, or a dict such as {'packets': 1}",
+}
+
 
 class Map(Nameable, MutableMapping[Any, Any]):
     """A map of a loaded program, read and written by one bpf(2) call an entry.
@@ -49,6 +66,8 @@ class Map(Nameable, MutableMapping[Any, Any]):
     as a network, such as ``"192.0.2.0/24"``. A queue has `push`, `pop` and `peek` instead, a ring
     buffer `read`.
     """
+
+    _elsewhere = BCC_NAMES
 
     def __init__(
         self,

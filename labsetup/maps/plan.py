@@ -41,7 +41,7 @@ class Kind(NamedTuple):
 _ELSEWHERE = "no XDP program reads or writes it; keep what you count in a hash or an array"
 _GONE = (
     "what a program puts there goes to whoever listens, and the lab does not; to see it here, "
-    "count it in a hash or an array"
+    "put it in a ring buffer (BPF_RINGBUF_OUTPUT in BCC's C), whose read() takes it"
 )
 _TAKEN = (
     "what is in it cannot be read without taking it out: pop() takes the next one, peek() looks "

@@ -33,6 +33,23 @@ from .variables import Variables
 # The maps of bpf/capture.c, which are not the program's own.
 CAPTURES = {"records", "met"}
 
+# What else is known from BCC: docs/reference_guide.md, "BPF Python".
+_RINGS = "program['ring'].read() takes the records of a ring buffer"
+_PRINTED = "what bpf_printk() prints stands below the cell"
+BCC_NAMES = {
+    "attach_xdp": "attach(net.server.eth0) does it",
+    "remove_xdp": "detach() does it",
+    "load_func": "it is loaded already; attach(net.server.eth0) has it run",
+    "get_table": "a map is got by its name, as in program['counts']",
+    "perf_buffer_poll": _RINGS,
+    "ring_buffer_poll": _RINGS,
+    "ring_buffer_consume": _RINGS,
+    "trace_print": _PRINTED,
+    "trace_fields": _PRINTED,
+    "trace_readline": _PRINTED,
+    "cleanup": "it goes with its variable, or with the notebook",
+}
+
 
 class Program(Nameable):
     """An XDP program, compiled by BCC, or by clang and libbpf, and accepted by the verifier.
@@ -47,6 +64,8 @@ class Program(Nameable):
         functions: of libbpf's C, the other functions that XDP could run, each as a Program.
         size: instructions as the kernel runs them, and bytes of machine code.
     """
+
+    _elsewhere = BCC_NAMES
 
     @checked
     def __init__(
