@@ -37,6 +37,7 @@ class Balancer(Nameable):
         gone: servers that not even remembered flows are sent to, from the next `use` on.
         number: of its table: how many it has had, so that of two servers' one knows the newer.
         watched: whether health checks say who is ill; while they do, `use` does not overrule them.
+        panicking: whether all are in use, ill or not, since too few of them are well.
     """
 
     @checked
@@ -71,7 +72,9 @@ class Balancer(Nameable):
         self.key = key or (secrets.randbits(64), secrets.randbits(64))
         self.gone: set[str] = set()
         self.number = 0
-        self.watched, self._ill, self._dead = False, set[str](), set[str]()
+        self.watched = self.panicking = False
+        self._ill, self._dead = set[str](), set[str]()
+        self._panic: float | None = None
         self.net = net
         self.weights: dict[str, float] = {}
         self._used: dict[str, float] = {}  # replaced as a whole: other threads read it
@@ -130,23 +133,38 @@ class Balancer(Nameable):
             )
         with self._lock:
             if not self.watched:
-                self._ill, self._dead = set(), set()
+                self._ill, self._dead, self._panic = set(), set(), None
             self.weights = {name: float(told[name]) for name in self._places if name in told}
             self._apply()
 
-    def leave_out(self, ill: Collection[str], silent: bool = True) -> None:
+    def leave_out(
+        self, ill: Collection[str], silent: bool = True, panic: float | None = None
+    ) -> None:
         """Leave out servers that are ill, whoever `use` named.
 
         Args:
             ill: all that are; who is no longer among them is used again.
             silent: whether they may be dead, so that not even remembered flows go to them.
+            panic: the share of those that `use` names, now or later, that must be well; with fewer,
+                or none, all of them are used.  None for no such threshold.
         """
         with self._lock:
             self._ill, self._dead = set(ill), set(ill) if silent else set()
+            self._panic = panic
             self._apply()
 
+    @property
+    def wanted(self) -> list[str]:
+        """The names of those that `use` gave a share, ill or not."""
+        return [name for name, weight in self.weights.items() if weight]
+
     def _apply(self) -> None:
-        gone, out = self.gone | self._dead, self.gone | self._ill
+        wanted = self.wanted
+        well = len(set(wanted) - self._ill)
+        too_few = not well or well < (self._panic or 0) * len(wanted)
+        self.panicking = self._panic is not None and bool(wanted) and too_few
+        ill, dead = (set[str](), set[str]()) if self.panicking else (self._ill, self._dead)
+        gone, out = self.gone | dead, self.gone | ill
         used = {n: weight for n, weight in self.weights.items() if weight and n not in out}
         if self._told == (used, gone):
             return

@@ -71,14 +71,14 @@ class Peers(dict[str, Balancer]):
             one.use(*servers, **weights)
         self._in_step()
 
-    def leave_out(self, ill: Collection[str]) -> None:
+    def leave_out(self, ill: Collection[str], panic: float | None = None) -> None:
         """Tell every server who is ill: those get no new connections, and keep what they have.
 
         Each server asks itself, so the kernel of one that says it is ill is there, with the
         connections of a service that was perhaps only slow.
         """
         for one in self.values():
-            one.leave_out(ill, silent=False)
+            one.leave_out(ill, silent=False, panic=panic)
         self._in_step()
 
     @property
