@@ -10,6 +10,7 @@ import pytest
 from labsetup import ICMP, IP, LabError, check, hint, mixed, predict, seed_of
 from labsetup.arguments import checked
 from labsetup.packets.craft import Packet
+from labsetup.rivals.ways import Way, Xdp
 
 
 @checked
@@ -20,6 +21,19 @@ def takes(number: float, names: Sequence[str] | str, whole: int = 1, pair: objec
 @checked
 def sends(packet: Packet | bytes | Sequence[Packet | bytes], count: int = 1) -> int:
     return count
+
+
+@checked
+def goes(ways: Sequence[type[Way]]) -> int:
+    return len(ways)
+
+
+def test_ways_are_classes_and_the_sentence_shows_some():
+    assert goes([Xdp]) == 1
+    with pytest.raises(LabError) as caught:
+        goes(["XDP"])  # type: ignore[list-item]
+    said = "goes() takes a list of ways such as [Xdp, HAProxy] as ways, not ['XDP']"
+    assert str(caught.value) == said
 
 
 RIGHT: list[tuple[object, ...]] = [

@@ -135,7 +135,8 @@ def test_nobody_is_well_and_all_are_used(net: Network, lb: Balancer, panic: floa
     with HealthChecks(lb, interval=QUICK, panic=panic) as checks:  # no service runs
         until(lambda: len(checks.events) == 5)
         assert lb.servers == ALL
-        assert f"0 of 5 are well, fewer than the panic threshold of {panic:.0%}" in repr(checks)
+        few = f", fewer than the panic threshold of {panic:.0%}" if panic else ""
+        assert f"0 of 5 are well{few}: all of them are used" in repr(checks)
         assert Connections(net, 20).broken == 0  # which start the services
         until(lambda: len(checks.events) == 10)
         assert not checks.panicking
@@ -163,6 +164,37 @@ def test_with_no_threshold_the_last_server_stays(net: Network, lb: Balancer) -> 
         services(net)["s2"].stop()
         until(lambda: lb.servers == ["s1", "s2"])
         assert checks.panicking
+
+
+def test_the_threshold_is_a_share_of_those_that_are_named(net: Network, lb: Balancer) -> None:
+    Connections(net, 1)
+    with HealthChecks(lb, interval=QUICK) as checks:
+        services(net)["s1"].stop()
+        services(net)["s2"].stop()
+        until(lambda: lb.servers == ALL[2:])  # 3 of 5
+        lb.use("s1", "s2", "s3")
+        assert lb.servers == ["s1", "s2", "s3"]
+        said = "1 of 3 are well, fewer than the panic threshold of 50%: all of them are used"
+        assert said in repr(checks)
+        lb.use("s1")
+        assert lb.servers == ["s1"]  # ill as it is: there is no other
+        assert Connections(net, 10, port=81).broken == 0
+        lb.use("s1", "s3")
+        assert lb.servers == ["s3"]
+        assert "panic" not in repr(checks)
+        lb.use()
+        assert lb.servers == [] and "panic" not in repr(checks)
+
+
+def test_new_checks_ask_whom_the_old_ones_left_out_anew(net: Network, lb: Balancer) -> None:
+    Connections(net, 1)
+    with HealthChecks(lb, interval=QUICK):
+        services(net)["s3"].stop()
+        until(lambda: lb.servers == ["s1", "s2", "s4", "s5"])
+    services(net)["s3"].start()
+    with HealthChecks(lb, interval=QUICK) as checks:
+        several_rounds(checks)
+        assert lb.servers == ALL and not checks.events
 
 
 def test_who_is_ill_stays_out_whoever_is_named(net: Network, lb: Balancer) -> None:

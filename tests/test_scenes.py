@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -96,6 +97,17 @@ def test_a_scoreboard_draws_a_bar_a_way() -> None:
         (lambda: filled()["alone", "flap"], "there is no field 'alone', 'flap'"),
         (lambda: filled().row("nobody"), "ways: alone, together; events: drain, crash"),
         (lambda: filled().__setitem__(("nobody", "drain"), 1), "there is no field"),
+        (
+            lambda: filled().__getitem__(cast(Any, "alone")),
+            'as in scores["to_owner", "drain"], not \'alone\'',
+        ),
+        (lambda: filled().__setitem__(cast(Any, "alone"), 1), "a field has a way and an event"),
+        (
+            lambda: filled().__setitem__(("alone", "drain"), cast(Any, "many")),
+            "how many connections broke is",
+        ),
+        (lambda: filled().__setitem__(("alone", "drain"), -1), "how many connections broke is"),
+        (lambda: Scoreboard(["alone", "alone"], ["drain"], 5), "'alone' is named twice"),
     ],
 )
 def test_a_scoreboard_says_what_is_wrong(act: Callable[..., object], sentence: str) -> None:

@@ -12,6 +12,7 @@ from labsetup import (
     Balancer,
     Connections,
     Ether,
+    NftIngress,
     Program,
     balanced,
     ecmp,
@@ -46,6 +47,16 @@ def test_the_loop_grows_with_the_servers_and_the_table_does_not() -> None:
         if looped[64] > 2 * looped[4] and looked[1024] < 1.3 * looked[4] < looped[64]:
             return
     pytest.fail(f"loop {looped}, table {looked}")
+
+
+def test_regions_as_nft_cuts_them_without_rows() -> None:
+    """As compare() takes out the last of five; one in the middle moves fewer borders."""
+    five = balanced()
+    for gone, share in (("s5", 0.5), ("s3", 0.3)):
+        with NftIngress(five, rows=0) as way:
+            connections = Connections(five, 400)
+            way.use(*(name for name in five.vip_hosts if name != gone))
+            assert connections.check().broken / 400 == pytest.approx(share, abs=0.12)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from ..libbpf.grace import wait_for_programs
 from ..network.interface import Interface
 from ..network.network import Network
 from ..programs.program import Program
+from .given import key_of
 from .hashing import mixed, owners, rendezvous, seed_of
 
 ROWS = 65_536
@@ -25,6 +26,14 @@ ROWS = 65_536
 NO_OWNER = 0xFFFF  # a row that names no server
 
 AT_SERVERS = ("to_owner", "second_chance")  # in bpf/; the lb_ ones stand in front
+# Of bpf/ too, and of no use with the maps that Balancer fills alone.
+TOLD_MORE = {
+    "neighbours": "neighbours goes by the MAC addresses of a router's table, as in Neighbours(net)",
+    "lb_nat": (
+        "lb_nat wants each server's address and route as well, which XdpNat sets, as in "
+        "with XdpNat(net): Connections(net, 100)"
+    ),
+}
 
 
 class Balancer(Nameable):
@@ -37,6 +46,7 @@ class Balancer(Nameable):
         gone: servers that not even remembered flows are sent to, from the next `use` on.
         number: of its table: how many it has had, so that of two servers' one knows the newer.
         watched: whether health checks say who is ill; while they do, `use` does not overrule them.
+        panicking: whether all are in use, ill or not, since too few of them are well.
     """
 
     @checked
@@ -58,20 +68,26 @@ class Balancer(Nameable):
             at: where to attach it; lb's eth0 when None.
 
         Raises:
-            LabError: for a program whose place is at the servers, and as `use`.
+            LabError: for a program whose place is at the servers, or that wants to be told more,
+                and as `use`.
         """
-        if at is None and (name := getattr(program, "name", program)) in AT_SERVERS:
+        name = getattr(program, "name", program)
+        if name in TOLD_MORE and (name != "lb_nat" or isinstance(program, str)):
+            raise LabError(TOLD_MORE[name])
+        if at is None and name in AT_SERVERS:
             raise LabError(
                 f'{name} runs at the servers, as in Peers(net, "{name}"); in front of them is the '
                 "place of lb_table and others"
             )
-        if key is not None and not (len(np.shape(key)) == 1 and len(key) == 2):
-            raise LabError(f"a key is two numbers, such as (2024, 204), not {key!r}")
+        if key is not None:
+            key_of(key)
         self.program = Program(program) if isinstance(program, str) else program
         self.key = key or (secrets.randbits(64), secrets.randbits(64))
         self.gone: set[str] = set()
         self.number = 0
-        self.watched, self._ill, self._dead = False, set[str](), set[str]()
+        self.watched = self.panicking = self._settled = False
+        self._ill, self._dead = set[str](), set[str]()
+        self._panic: float | None = None
         self.net = net
         self.weights: dict[str, float] = {}
         self._used: dict[str, float] = {}  # replaced as a whole: other threads read it
@@ -91,6 +107,7 @@ class Balancer(Nameable):
         }
         self.use(*(net.vip_hosts if servers is None else servers))
         self.program.attach(self._at)
+        self._settled = True
 
     def use(self, *servers: str, **weights: float) -> None:
         """From now on spread flows over these servers, given by name.
@@ -108,6 +125,7 @@ class Balancer(Nameable):
         """
         if not self._at.host.open:
             raise LabError("this balancer's network is gone; make one anew on the network you have")
+        self.must_be_there()
         given = (*servers, *weights)
         unknown = [one for one in given if not isinstance(one, str) or one not in self._places]
         if unknown:
@@ -130,23 +148,53 @@ class Balancer(Nameable):
             )
         with self._lock:
             if not self.watched:
-                self._ill, self._dead = set(), set()
+                self._ill, self._dead, self._panic = set(), set(), None
             self.weights = {name: float(told[name]) for name in self._places if name in told}
             self._apply()
 
-    def leave_out(self, ill: Collection[str], silent: bool = True) -> None:
+    def must_be_there(self) -> None:
+        """A table that no packet meets is not worth filling.
+
+        Raises:
+            LabError: when another program has taken the place of this one.
+        """
+        there = self._at.ours
+        other = there.program if there else None
+        if self._settled and other and other is not self.program:
+            where = f"{self._at.host.name} {self._at.name}"
+            raise LabError(
+                f"{where} runs another program by now, and nobody would notice what you tell this "
+                "one; make it anew, or tell the one that runs"
+            )
+
+    def leave_out(
+        self, ill: Collection[str], silent: bool = True, panic: float | None = None
+    ) -> None:
         """Leave out servers that are ill, whoever `use` named.
 
         Args:
             ill: all that are; who is no longer among them is used again.
             silent: whether they may be dead, so that not even remembered flows go to them.
+            panic: the share of those that `use` names, now or later, that must be well; with fewer,
+                or none, all of them are used.  None for no such threshold.
         """
         with self._lock:
             self._ill, self._dead = set(ill), set(ill) if silent else set()
+            self._panic = panic
             self._apply()
 
+    @property
+    def wanted(self) -> list[str]:
+        """The names of those that `use` gave a share, ill or not."""
+        return [name for name, weight in self.weights.items() if weight]
+
     def _apply(self) -> None:
-        gone, out = self.gone | self._dead, self.gone | self._ill
+        wanted = self.wanted
+        well = len(set(wanted) - self._ill)
+        too_few = not well or well < (self._panic or 0) * len(wanted)
+        self.panicking = self._panic is not None and bool(wanted) and too_few
+        ill, dead = (set[str](), set[str]()) if self.panicking else (self._ill, self._dead)
+        gone, out = self.gone | dead, self.gone | ill
         used = {n: weight for n, weight in self.weights.items() if weight and n not in out}
         if self._told == (used, gone):
             return

@@ -325,7 +325,7 @@ def _sockets(client: Host, number: int, vip: str, ports: Iterator[int]) -> list[
             one.setblocking(False)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             try:
-                one.bind((address, next(ports)))
+                one.bind((address, whole("a port of the client", next(ports), 1, 65_535)))
             except OSError:  # somebody has that port
                 one.close()
                 continue

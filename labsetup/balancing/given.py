@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import shown
 from ..errors import LabError
 
 
@@ -52,6 +53,14 @@ def two_choices(before: NDArray[Any], after: NDArray[Any]) -> None:
         raise LabError(
             f"before has {before.size:,} flows and after {after.size:,}; compare the same flows"
         )
+
+
+def key_of(key: Any) -> tuple[int, int]:
+    """A hash's key: two words of 64 bits."""
+    words = [int(one) for one in key] if isinstance(key, Iterable) else []
+    if len(words) != 2 or not all(0 <= word < 2**64 for word in words):
+        raise LabError(f"a key is two numbers of 64 bits, such as (2024, 204), not {shown(key)}")
+    return words[0], words[1]
 
 
 def network_of(clients: str, ipv6: bool) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..arguments import checked, shown, whole
 from ..errors import LabError
 from . import one_number
-from .given import choices_of, described, hashes_of, names_of, network_of, two_choices
+from .given import choices_of, described, hashes_of, key_of, names_of, network_of, two_choices
 
 Hashes = NDArray[np.uint64]
 Names = NDArray[np.str_]
@@ -75,10 +75,8 @@ def flow_hash(flows: NDArray[np.void], key: tuple[int, int] = (0, 0)) -> Hashes:
             "flow_hash() takes five-tuples, as random_flows(1000) gives them, not "
             f"{described(flows)}"
         )
-    if not (len(key) == 2 and all(isinstance(word, int) and 0 <= word < 2**64 for word in key)):
-        raise LabError(f"a key is two numbers of 64 bits, such as (2024, 204), not {shown(key)}")
     words = np.ascontiguousarray(flows).view("<u8").reshape(len(flows), 5)
-    k0, k1 = (np.full(len(flows), word, np.uint64) for word in key)
+    k0, k1 = (np.full(len(flows), word, np.uint64) for word in key_of(key))
     a, b = k0 ^ np.uint64(0x736F6D6570736575), k1 ^ np.uint64(0x646F72616E646F6D)
     c, d = k0 ^ np.uint64(0x6C7967656E657261), k1 ^ np.uint64(0x7465646279746573)
     for word in [*words.T, np.uint64(40 << 56)]:

@@ -54,7 +54,6 @@ class HealthChecks:
     Attributes:
         events: what has changed so far.
         within: seconds in which a server that does not answer is out of use, at the latest.
-        panicking: whether all servers are in use because too few are well.
         errors: what went wrong in a probe of your own, or when others were told.
     """
 
@@ -108,7 +107,7 @@ class HealthChecks:
         self.within = (threshold + 1) * interval + interval
         self.events: list[Event] = []
         self.errors: list[str] = []
-        self.panicking = self._ended = False
+        self._ended = False
         self._ill = set[str]()
         self._telling = threading.Lock()
         running = current().one(_Running)
@@ -117,6 +116,7 @@ class HealthChecks:
         self._paths = VipPaths(self._net) if isinstance(balancer, Balancer) else None
         for one in self._balancers:
             one.watched = True
+            one.leave_out((), panic=panic)  # whom checks before these left out is asked anew
         next(iter(self._net)).at_close(self.stop)
         self._work = in_background(self._watch())
         running[self._net] = self
@@ -142,16 +142,20 @@ class HealthChecks:
             if self._ended:
                 return
             self._ill ^= {server}
-            wanted = [name for name, weight in self._balancers[0].weights.items() if weight]
-            alive = [name for name in wanted if name not in self._ill]
-            self.panicking = not alive or len(alive) < self._panic * len(wanted)
             try:
-                self._told.leave_out(set[str]() if self.panicking else self._ill)
+                self._told.leave_out(self._ill, panic=self._panic)
+                wanted = self._balancers[0].wanted
+                alive = [name for name in wanted if name not in self._ill]
                 if self._routes and wanted:
                     self._routes.use(*(wanted if self.panicking else alive))
             except (LabError, OSError) as error:  # nobody waits for this thread
                 self.errors.append(str(error))
             self.events.append(Event(time.monotonic(), server, well))
+
+    @property
+    def panicking(self) -> bool:
+        """Whether all servers are in use because too few of those that `use` named are well."""
+        return self._balancers[0].panicking
 
     async def _is_well(self, server: str) -> bool:
         try:
@@ -261,10 +265,10 @@ class HealthChecks:
     def __repr__(self) -> str:
         lines = list(map(repr, self.events)) or ["every server has been well so far"]
         if self.panicking:
-            lines.append(
-                f"{len(self._net.vip_hosts) - len(self._ill)} of {len(self._net.vip_hosts)} are "
-                f"well, fewer than the panic threshold of {self._panic:.0%}: all of them are used"
-            )
+            wanted = self._balancers[0].wanted
+            well = len(set(wanted) - self._ill)
+            few = f", fewer than the panic threshold of {self._panic:.0%}" if self._panic else ""
+            lines.append(f"{well} of {len(wanted)} are well{few}: all of them are used")
         return "\n".join([*lines, *self.errors])
 
 

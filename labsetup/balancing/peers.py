@@ -9,7 +9,7 @@ from ..arguments import checked
 from ..errors import LabError
 from ..network.network import Network
 from ..programs.program import Program
-from .balancer import AT_SERVERS, Balancer
+from .balancer import AT_SERVERS, TOLD_MORE, Balancer
 
 
 class Peers(dict[str, Balancer]):
@@ -32,8 +32,11 @@ class Peers(dict[str, Balancer]):
             capture: let `record` and `journey` see what the programs do.
 
         Raises:
-            LabError: for a program whose place is in front of the servers, and as `Balancer.use`.
+            LabError: for a program whose place is in front of the servers, or that wants to be told
+                more, and as `Balancer.use`.
         """
+        if program in TOLD_MORE:
+            raise LabError(TOLD_MORE[program])
         if program.startswith("lb_"):
             raise LabError(
                 f'{program} stands in front of servers, as in Balancer(net, "{program}"); at the '
@@ -67,18 +70,20 @@ class Peers(dict[str, Balancer]):
         if unknown := set(gone) - self.keys():
             raise LabError(f"there is no server {min(unknown)}; there are {', '.join(self)}")
         for one in self.values():
+            one.must_be_there()  # before anybody is told
+        for one in self.values():
             one.gone = set(gone)
             one.use(*servers, **weights)
         self._in_step()
 
-    def leave_out(self, ill: Collection[str]) -> None:
+    def leave_out(self, ill: Collection[str], panic: float | None = None) -> None:
         """Tell every server who is ill: those get no new connections, and keep what they have.
 
         Each server asks itself, so the kernel of one that says it is ill is there, with the
         connections of a service that was perhaps only slow.
         """
         for one in self.values():
-            one.leave_out(ill, silent=False)
+            one.leave_out(ill, silent=False, panic=panic)
         self._in_step()
 
     @property

@@ -38,6 +38,9 @@ class Scoreboard:
             raise LabError("Scoreboard() takes names of ways and of events, as texts")
         if not (1 <= len(self.ways) <= len(SERIES) and self.events):
             raise LabError(f"Scoreboard() takes 1 to {len(SERIES)} ways, and at least one event")
+        for names in (self.ways, self.events):
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise LabError(f"{twice[0]!r} is named twice; Scoreboard() takes each name once")
         self._broken: dict[tuple[str, str], int] = {}
 
     def fields(self) -> Iterator[tuple[str, str]]:
@@ -92,7 +95,7 @@ class Scoreboard:
 
     def __setitem__(self, field: tuple[str, str], broken: int) -> None:
         self._known(field)
-        self._broken[field] = broken
+        self._broken[field] = whole("how many connections broke", broken, 0, self.of)
 
     def __getitem__(self, field: tuple[str, str]) -> int:
         self._known(field)
@@ -101,6 +104,10 @@ class Scoreboard:
         return self._broken[field]
 
     def _known(self, field: tuple[str, str]) -> None:
+        if not (isinstance(field, tuple) and len(field) == 2):
+            raise LabError(
+                f'a field has a way and an event, as in scores["to_owner", "drain"], not {field!r}'
+            )
         way, event = field
         if way not in self.ways or event not in self.events:
             raise LabError(

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from ..arguments import checked, whole
+from ..errors import LabError
 from ..network.host import Host
 from ..network.network import Network
 from ..network.session import current
@@ -90,6 +91,10 @@ class Service:
             transport.abort()
         self._listeners = []
 
+    def __repr__(self) -> str:
+        held = f"{self.connections:,} connections" if self._listeners else "stopped"
+        return f"{self.host.name} port {self.port}: {held}"
+
     @property
     def connections(self) -> int:
         """How many connections it holds now."""
@@ -112,12 +117,20 @@ class _Echo(asyncio.Protocol):
         self._service._open.discard(self._transport)
 
 
+class Services(dict[str, Service]):
+    """Each server's service, by the server's name."""
+
+    def __missing__(self, name: str) -> Service:
+        there = ", ".join(self) or "none, for this network has no VIP"
+        raise LabError(f"there is no service of {name}; there are: {there}")
+
+
 class _Services(WeakKeyDictionary[Network, dict[tuple[str, int], Service]]):
     """Those of each network, by server and port."""
 
 
 @checked
-def services(net: Network, port: int = 80) -> dict[str, Service]:
+def services(net: Network, port: int = 80) -> Services:
     """Each server's TCP service by the server's name; `Connections` starts them.
 
     Args:
@@ -129,4 +142,4 @@ def services(net: Network, port: int = 80) -> dict[str, Service]:
     for name in net.vip_hosts:
         if (name, port) not in found:
             found[name, port] = Service(net.hosts[name], port)
-    return {name: found[name, port] for name in net.vip_hosts}
+    return Services((name, found[name, port]) for name in net.vip_hosts)

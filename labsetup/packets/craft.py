@@ -86,6 +86,9 @@ def segments(
         raise LabError(f"segments() takes flows, as random_flows(9) gives them, not {shown(flows)}")
     if set(flags) - set("FSRPAUEC"):
         raise LabError(f"segments() takes TCP's flags by their letters, FSRPAUEC, not {flags!r}")
+    ends = np.concatenate([flows["source"], flows["destination"]])
+    if (ends[:, :12] != list(bytes(10) + b"\xff\xff")).any():
+        raise LabError("segments() takes flows over IPv4, as random_flows(9) gives them, not IPv6")
     start = bytes(Ether(src=leaving.mac, dst=to.mac) / IP(chksum=0) / TCP(flags=flags, chksum=0))
     frames = np.tile(np.frombuffer(start, np.uint8), (len(flows), 1))
     frames[:, 26:30], frames[:, 30:34] = flows["source"][:, 12:], flows["destination"][:, 12:]

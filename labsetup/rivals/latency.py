@@ -172,6 +172,8 @@ def detours(net: Network, peers: Peers, rounds: int = 7, number: int = 1000) -> 
     first = next(iter(peers.values()))
     if first.net is not net or not net.open:
         raise LabError("these peers are on another network; make new ones: Peers(net)")
+    if off := [name for name, one in peers.items() if not one.program.places]:
+        raise LabError(f"{off[0]} does not run these peers' program; make new ones: Peers(net)")
     client = next(iter(net)).address
     flows = np.repeat(random_flows(1, clients=f"{client}/32"), len(PORTS))
     flows["ports"][:, 0] = PORTS

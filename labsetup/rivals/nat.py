@@ -35,6 +35,9 @@ class XdpNat(Xdp):
         loaded["way_back"][0] = {"seed": 0, "mac": self.net.client.first.packed_mac}
         return loaded
 
+    def _typed(self) -> str:
+        return "Balancer(net, program)  # lb_nat, its maps addresses, answering and way_back filled"
+
     def _begin(self) -> None:
         super()._begin()
         self._answers_by_lb()

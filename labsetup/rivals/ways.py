@@ -157,10 +157,13 @@ class Xdp(Way):
     def _load(self, program: str) -> Program:
         return Program(program)
 
+    def _typed(self) -> str:
+        return f'Balancer(net, "{self._program.name}")'
+
     def _begin(self) -> None:
         self._balancer = Balancer(self.net, self._program, self._key)
         self._undo.append(self._detach)
-        self.commands.append(f'Balancer(net, "{self._program.name}")')
+        self.commands.append(self._typed())
 
     def use(self, *servers: str) -> None:
         assert self._balancer

@@ -51,6 +51,7 @@ class Neighbours:
         self.number, there = self._table.read()
         self._rows = there or [Row(NOBODY, NOBODY)] * ROWS
         self.programs: dict[str, Program] = {}
+        self._stopped = False
         try:
             self._load()
             self._table.lay()
@@ -74,16 +75,20 @@ class Neighbours:
 
         Args:
             servers: who gets new connections.
-            gone: who is dead, so that nobody hands anything on to it.
+            gone: who is dead, so that nobody hands anything on to it, whoever is named.
 
         Returns:
             how many rows have changed hands.
 
         Raises:
-            LabError: for a server that the network does not have, and when somebody else has
-                changed the router's table since it was last read here.
+            LabError: for a server that the network does not have, when all are gone, after `stop`,
+                and when somebody else has changed the router's table since it was last read here.
         """
+        if self._stopped:
+            raise LabError("this table was stopped; lay a new one: neighbours = Neighbours(net)")
         named = known(self.net, servers or None)
+        if dead := set(known(self.net, sorted(gone)) if gone else []):
+            named = known(self.net, [name for name in named if name not in dead])
         number, there = self._table.read()
         if there and number != self.number:
             raise LabError(
@@ -147,6 +152,7 @@ class Neighbours:
 
     def stop(self) -> None:
         """Take the programs off the servers, and the table off the router."""
+        self._stopped = True
         for name, program in self.programs.items():
             program.detach()
             self.net.hosts[name].run("nft delete table netdev neighbours")

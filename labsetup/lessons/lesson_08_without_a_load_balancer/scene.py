@@ -49,6 +49,7 @@ class Site:
             raise LabError(f"there is no way {way!r}; there are: {', '.join(WAYS)}")
         self.net, self.way = net, way
         self.dead = set[str]()
+        self._closed = False
         self.peers: Peers | None = None
         self.neighbours: Neighbours | None = None
         if way == RESILIENT:
@@ -91,6 +92,8 @@ class Site:
         Raises:
             LabError: for a server that the network does not have, that is dead, or none.
         """
+        if self._closed:
+            raise LabError(f'this site is closed; make a new one: Site(net, "{self.way}")')
         names = known(self.net, servers)
         if self.dead & set(names):
             raise LabError(f"{', '.join(sorted(self.dead & set(names)))} has no cable any more")
@@ -114,6 +117,7 @@ class Site:
 
     def close(self) -> None:
         """Take the program off every server, and plug in the cables that were pulled."""
+        self._closed = True
         if self.peers:
             self.peers.detach()
         if self.neighbours:

@@ -7,6 +7,7 @@ gives the wrong number is told from the number.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
 
 from labsetup import LabError
@@ -57,6 +58,8 @@ def check(router_moves: Callable[[list[str], list[str]], float | None]) -> None:
             ) from None
         if found is None:
             raise Wrong(sent, f"{right:.3f}", "None", "Does your function return the share?")
+        if isinstance(found, Decimal):  # which takes no float beside it
+            found = float(found)
         if abs(found - right) <= 0.01:
             continue
         think = "Draw both lists as bars of the same length. Where do their names agree?"
