@@ -7,8 +7,9 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import LabError, lines_of
-from . import assertions
+from ..errors import LabError, lines_of, place_of
+from ..maps import mistaken
+from . import assertions, slips
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -33,13 +34,20 @@ def _told(
     if isinstance(error, AssertionError):
         sentence = assertions.in_words(error, trace, shell)
     elif isinstance(error, NameError):
-        sentence = from_before(error, shell)
+        sentence = from_before(error, shell) or slips.in_words(error, trace, shell)
+    elif sentence := mistaken.in_words(error, trace):
+        pass
     elif sentence := _of_packets(error, trace):  # as a slip of the lab's own words is told
         kind, error = LabError, LabError(sentence).with_traceback(trace)
     if sentence and not isinstance(error, LabError):
         error.args = (sentence,)
-        error.__dict__["_render_traceback_"] = partial(lines_of, error)
+        error.__dict__["_render_traceback_"] = partial(_lines, error)
     shell.showtraceback((kind, error, trace))
+
+
+def _lines(error: BaseException) -> list[str]:
+    place = [] if isinstance(error, AssertionError) else place_of(error)  # it names its line itself
+    return [*lines_of(error), *place]
 
 
 def _of_packets(error: BaseException, trace: TracebackType) -> str:
