@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -123,3 +124,32 @@ def test_all_else_keeps_its_traceback(kernel):
     assert "Traceback" in kernel.run("int.sum")
     assert "Traceback" in kernel.run("def late():\n    print(n)\n    n = 1\n\nlate()")
     assert "Traceback" in kernel.run("import types; exec('qq', types.ModuleType('lib').__dict__)")
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        (
+            "n = 1\nwhile True:\n    time.sleep(0.05)",
+            "this cell was interrupted; run it again",
+        ),
+        (
+            "import asyncio\nwhile True:\n    await asyncio.sleep(0.05)",
+            "this cell was interrupted; run it again",
+        ),
+        ('net.server.run("ping 192.0.2.1")', "was interrupted; start() runs it beside the cells"),
+    ],
+)
+def test_a_cell_that_is_interrupted(kernel, cell, words):
+    kernel.run("import time")
+    request = kernel.begin(cell)
+    time.sleep(1)  # until it runs: nothing tells
+    kernel.manager.interrupt_kernel()
+    said = kernel.output(request)
+    assert squeezed(words) in squeezed(said) and "Traceback" not in said
+
+
+def test_the_last_words_of_what_took_too_long_begin_a_line(kernel):
+    said = kernel.run('net.server.run("ping -i 0.1 192.0.2.1", timeout=1.5)')
+    assert squeezed("give it an end of its own, as -c 3 does for ping") in squeezed(said)
+    assert squeezed("At last it said: 64 bytes from 192.0.2.1") in squeezed(said)

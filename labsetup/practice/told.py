@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from functools import partial
 from types import TracebackType
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 NAME = "two_hosts"  # that `from labsetup import *` brings
+INTERRUPTED = KeyboardInterrupt, asyncio.CancelledError  # the latter, where a cell awaits something
 
 
 def register(shell: InteractiveShell) -> None:
     """Have IPython tell it so, in each cell and whoever wrote it."""
     handler: Any = _told
-    shell.set_custom_exc((Exception,), handler)
+    shell.set_custom_exc((Exception, *INTERRUPTED), handler)
 
 
 def _told(
@@ -31,7 +33,9 @@ def _told(
     tb_offset: int | None = None,
 ) -> None:
     """Show the sentence, if there is one; the error itself has it too, for `lab run`."""
-    if isinstance(error, AssertionError):
+    if isinstance(error, INTERRUPTED):
+        sentence = str(error) or "this cell was interrupted; run it again, or go on with another"
+    elif isinstance(error, AssertionError):
         sentence = assertions.in_words(error, trace, shell)
     elif isinstance(error, NameError):
         sentence = from_before(error, shell) or slips.in_words(error, trace, shell)
