@@ -99,6 +99,7 @@ def test_a_program_that_was_refused(kernel):
         ("net.server.eth0.counters - 3", "from counters an earlier reading is taken"),
         ("watch(lambda: 1)", "watch() takes a dict as sources, not a function"),
         ("copies.run(Ether)", "bytes as packet, not the class Ether"),
+        ('Program("xdp_pass.c")', 'Program("xdp_pass") is the one of bpf/'),
     ],
 )
 def test_what_is_no_number(kernel, cell, words):
