@@ -48,12 +48,15 @@ SHORT = 60  # characters of a value in a sentence
 
 
 def shown(value: object) -> str:
-    """A value as a sentence names it."""
+    """A value as a sentence names it: not by its place in memory, which tells nobody anything."""
     try:
         text = repr(value)
     except Exception:  # whatever its class does
         text = ""
-    return text if 0 < len(text) <= SHORT and "\n" not in text else f"a {type(value).__name__}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    told = 0 < len(text) <= SHORT and "\n" not in text and " at 0x" not in text
+    return text if told else f"a {type(value).__name__}"
 
 
 def whole(what: str, value: object, low: int, high: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import linecache
 import textwrap
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 
@@ -13,7 +14,7 @@ class LabError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """IPython prints these lines instead of a traceback through the lab's own code."""
-        return [*lines_of(self), *_place(self)]
+        return [*lines_of(self), *place_of(self)]
 
 
 def lines_of(error: BaseException) -> list[str]:
@@ -22,7 +23,7 @@ def lines_of(error: BaseException) -> list[str]:
     return textwrap.wrap(said, width=96, break_long_words=False)
 
 
-def _place(error: BaseException) -> list[str]:
+def place_of(error: BaseException) -> list[str]:
     """The line of the reader's that met it, where a cell has several."""
     trace, place = error.__traceback__, list[str]()
     while trace:
@@ -32,6 +33,15 @@ def _place(error: BaseException) -> list[str]:
             place = [f"line {trace.tb_lineno}: {lines[trace.tb_lineno - 1].strip():.80}"]
         trace = trace.tb_next
     return place
+
+
+def line_of(trace: TracebackType) -> str:
+    """Where it went wrong, if that is the reader's; else empty."""
+    while trace.tb_next:
+        trace = trace.tb_next
+    if trace.tb_frame.f_globals.get("__name__") != "__main__":
+        return ""
+    return linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
 
 
 class NoSuchEntry(LabError, KeyError):

@@ -165,3 +165,25 @@ def test_prose_has_lines_that_one_can_follow(lab):
         ".map(one => one.clientWidth / parseFloat(getComputedStyle(one).fontSize)))"
     )
     assert 30 < widest < 56  # a letter is about half as wide as the font is large
+
+
+# Pieces of code in the text that are in two lines, or whose comma begins the next one.
+BROKEN = """() => [...document.querySelectorAll('.jp-RenderedMarkdown :is(p, li) code')]
+    .filter(code => {
+        const next = code.nextSibling, places = code.getClientRects(), mark = new Range();
+        if (places.length > 1) return true;
+        if (next?.nodeType !== Node.TEXT_NODE || !/^[,.;:)?]/.test(next.data)) return false;
+        mark.setStart(next, 0);
+        mark.setEnd(next, 1);
+        return mark.getBoundingClientRect().top > places[0].bottom - 2;
+    }).map(code => code.textContent)"""
+
+
+@pytest.mark.parametrize("width", [950, 1280])
+def test_code_in_the_text_stays_in_one_piece_and_keeps_its_comma(lab, width):
+    lab.page.set_viewport_size({"width": width, "height": 1000})
+    for lesson in ("02-drop.ipynb", "03-count-icmp.ipynb"):
+        lab.open(lesson)
+        lab.page.wait_for_timeout(300)
+        assert lab.page.evaluate(BROKEN) == []
+        lab.leave()

@@ -8,7 +8,7 @@ import ipaddress
 import re
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +37,11 @@ class Counters(dict[str, int]):
         raise NoSuchEntry(f"there is no counter {name}; there are: {', '.join(self)}")
 
     def __sub__(self, earlier: Counters) -> Counters:
+        if not isinstance(earlier, Mapping):
+            raise LabError(
+                "from counters an earlier reading is taken, such as before = net.server.eth0."
+                'counters; one of them is a number: counters["xdp_packets"]'
+            )
         return Counters({name: value - earlier.get(name, 0) for name, value in self.items()})
 
     def __repr__(self) -> str:

@@ -26,6 +26,12 @@ from .sysctl import set_sysctls
 SHELL_SIGNS = {"|", "||", "&", "&&", "<", ">", ">>", "2>&1"}
 
 
+def _last_lines(said: str) -> str:
+    """The end of what a command said, from the beginning of a line on."""
+    end = said.strip()[-200:]
+    return end.partition("\n")[2] or end if len(said.strip()) > 200 else end
+
+
 class Namespace:
     """A machine of the lesson's network, as far as commands see it.
 
@@ -108,13 +114,13 @@ class Namespace:
         except subprocess.TimeoutExpired:
             end([process], mark)
             raise LabError(
-                f"«{shown}» was ended after {timeout:g} s; bound it with an option of its own, "
-                "or give run() a longer timeout. At last it said: "
-                f"{last_words(process).strip()[-200:] or 'nothing'}"
+                f"«{shown}» was ended after {timeout:g} s; give it an end of its own, as -c 3 does "
+                "for ping, or give run() a longer timeout. At last it said: "
+                f"{_last_lines(last_words(process)) or 'nothing'}"
             ) from None
         except KeyboardInterrupt:
             end([process], mark)
-            raise LabError(f"«{shown}» was interrupted") from None
+            raise LabError(f"«{shown}» was interrupted; start() runs it beside the cells") from None
         except BaseException:
             end([process], mark)
             raise

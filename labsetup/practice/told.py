@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import LabError, lines_of
-from . import assertions
+from ..errors import LabError, lines_of, place_of
+from ..maps import mistaken
+from . import assertions, slips
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 NAME = "two_hosts"  # that `from labsetup import *` brings
+INTERRUPTED = KeyboardInterrupt, asyncio.CancelledError  # the latter, where a cell awaits something
 
 
 def register(shell: InteractiveShell) -> None:
     """Have IPython tell it so, in each cell and whoever wrote it."""
     handler: Any = _told
-    shell.set_custom_exc((Exception,), handler)
+    shell.set_custom_exc((Exception, *INTERRUPTED), handler)
 
 
 def _told(
@@ -30,16 +33,25 @@ def _told(
     tb_offset: int | None = None,
 ) -> None:
     """Show the sentence, if there is one; the error itself has it too, for `lab run`."""
-    if isinstance(error, AssertionError):
+    if isinstance(error, INTERRUPTED):
+        sentence = str(error) or "this cell was interrupted; run it again, or go on with another"
+    elif isinstance(error, AssertionError):
         sentence = assertions.in_words(error, trace, shell)
     elif isinstance(error, NameError):
-        sentence = from_before(error, shell)
+        sentence = from_before(error, shell) or slips.in_words(error, trace, shell)
+    elif sentence := mistaken.in_words(error, trace):
+        pass
     elif sentence := _of_packets(error, trace):  # as a slip of the lab's own words is told
         kind, error = LabError, LabError(sentence).with_traceback(trace)
     if sentence and not isinstance(error, LabError):
         error.args = (sentence,)
-        error.__dict__["_render_traceback_"] = partial(lines_of, error)
+        error.__dict__["_render_traceback_"] = partial(_lines, error)
     shell.showtraceback((kind, error, trace))
+
+
+def _lines(error: BaseException) -> list[str]:
+    place = [] if isinstance(error, AssertionError) else place_of(error)  # it names its line itself
+    return [*lines_of(error), *place]
 
 
 def _of_packets(error: BaseException, trace: TracebackType) -> str:

@@ -40,7 +40,9 @@ def find(name: str | Path) -> Path:
             return path
         if path.is_dir():
             raise LabError(f"{path} is a folder; name a file in it")
-        raise LabError(f"there is no file {path}; check the path")
+        ours = path.suffix == ".c" and (SOURCES / path.name).is_file()
+        mend = f'Program("{path.stem}") is the one of bpf/' if ours else "check the path"
+        raise LabError(f"there is no file {path}; {mend}")
     path = SOURCES / f"{name}.c"
     if path.is_file():
         return path

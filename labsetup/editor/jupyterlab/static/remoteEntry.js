@@ -108,7 +108,10 @@
     /* Lines of prose that one can follow; tables, code and pictures may be wider. */
     .jp-RenderedMarkdown > :is(p, ul, ol, blockquote, h1, h2, h3, h4, h5, h6) { max-width: 80ch; }
     /* An arrow stays in one piece; what JupyterLab takes for a path in an error leads nowhere. */
-    .jp-RenderedMarkdown :is(p, li) code { display: inline-block; max-width: 100%; }
+    .jp-ThemedContainer .jp-RenderedMarkdown :is(p, li) code { white-space: nowrap; }
+    @media (max-width: 900px) { /* too long for a line: broken inside, and its comma may go down alone */
+      .jp-ThemedContainer .jp-RenderedMarkdown :is(p, li) code { display: inline-block; max-width: 100%; white-space: pre-wrap; }
+    }
     .jp-RenderedText a[href=""] { color: inherit; text-decoration: none; pointer-events: none; }
     /* A colour alone is not seen by everybody, and not enough by anybody. */
     .jp-RenderedMarkdown :is(p, li, td) a:any-link { text-decoration: underline; }
