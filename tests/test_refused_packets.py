@@ -40,7 +40,7 @@ WRONG = {
     ),
     "(Ether() / IP())[TCP]": "this packet has no TCP; it is Ether / IP",
     "IP() / 5": "behind / stands a header such as IP(), or bytes, not 5",
-    "IP() / Ether": "behind / stands a header such as IP(), or bytes, not <class",
+    "IP() / Ether": "behind / stands a header such as IP(), or bytes, not the class Ether",
     "Ether('text')": "the field dst of Ether cannot be read: a bytes-like object is required",
 }
 
