@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import subprocess
 import sys
@@ -81,6 +82,22 @@ def test_the_example_is_right_and_another_file_is_not_there(settings: ModuleType
     assert [one.name for one in found.services] == ["198.51.100.10:80/tcp"]
     with pytest.raises(settings.Mistake, match="cannot be read: No such file"):
         settings.read("/nowhere/balancer.toml")
+
+
+def test_what_libbpf_refuses_is_told_in_words(
+    settings: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    balancer, bpf = importlib.import_module("balancer"), importlib.import_module("bpf")
+    file = tmp_path / "balancer.bpf.o"
+    file.write_text("no object")
+    monkeypatch.setattr(balancer, "OBJECT", str(file))
+    with pytest.raises(OSError) as refused:
+        bpf.load(str(file), "balancer", str(tmp_path))
+    words = f"{file}: BPF object format invalid; type: make -B -C {tmp_path}"
+    assert balancer.sentence(refused.value) == words
+    with pytest.raises(OSError) as refused:
+        bpf.pinned(f"{tmp_path}/none")
+    assert balancer.sentence(refused.value) == f"{tmp_path}/none: No such file or directory"
 
 
 def test_shares_are_weights_and_rows_move_only_where_they_must(settings: ModuleType) -> None:
