@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
@@ -33,6 +34,20 @@ def test_without_a_verb_it_says_what_there_is():
         helped = lab(verb, "--help")
         assert helped.returncode == 0
         assert helped.stdout.startswith(f"usage: labsetup/lab {verb}"), helped
+
+
+@pytest.mark.parametrize(("which", "names"), [("0", ["00"]), ("4", ["04"]), ("02-d", ["02"])])
+def test_run_takes_one_number_for_one_notebook(which, names, monkeypatch):
+    ran = []
+
+    def run(path, *_):
+        ran.append(path.name[:2])
+        return {"ok": True, "seconds": 0}
+
+    monkeypatch.setattr(notebooks, "_run_notebook", run)
+    monkeypatch.setenv("XDG_STATE_HOME", "")  # which run sets
+    assert notebooks.run(argparse.Namespace(which=which, store=False, json=False)) == 0
+    assert ran == names
 
 
 def test_an_unknown_verb_fails():
