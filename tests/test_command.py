@@ -15,8 +15,8 @@ from scapy.utils import rdpcap, wrpcap
 from support.host import LAB, REPO, on_host
 from support.kernels import Kernel, processes_of
 
-from labsetup import ARP, ICMP, IP, TCP, Ether
-from labsetup.command import notebooks, testing
+from labsetup import ARP, ICMP, IP, TCP, Ether, LabError
+from labsetup.command import main, notebooks, testing
 from labsetup.command.doctor import Report, examine
 from labsetup.packets.craft import frame
 from labsetup.terminals.running import running
@@ -48,6 +48,13 @@ def test_run_takes_one_number_for_one_notebook(which, names, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", "")  # which run sets
     assert notebooks.run(argparse.Namespace(which=which, store=False, json=False)) == 0
     assert ran == names
+
+
+def test_who_is_not_root_is_told_what_to_type(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 65534)
+    monkeypatch.setattr("labsetup.network.lifetime.end_at_signals", lambda: None)
+    with pytest.raises(LabError, match=r"type: sudo labsetup/lab export 'my prog.c' out$"):
+        main._do(["export", "my prog.c", "out"])
 
 
 def test_an_unknown_verb_fails():
