@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
@@ -14,8 +15,8 @@ from scapy.utils import rdpcap, wrpcap
 from support.host import LAB, REPO, on_host
 from support.kernels import Kernel, processes_of
 
-from labsetup import ARP, ICMP, IP, TCP, Ether
-from labsetup.command import notebooks, testing
+from labsetup import ARP, ICMP, IP, TCP, Ether, LabError
+from labsetup.command import main, notebooks, testing
 from labsetup.command.doctor import Report, examine
 from labsetup.packets.craft import frame
 from labsetup.terminals.running import running
@@ -33,6 +34,27 @@ def test_without_a_verb_it_says_what_there_is():
         helped = lab(verb, "--help")
         assert helped.returncode == 0
         assert helped.stdout.startswith(f"usage: labsetup/lab {verb}"), helped
+
+
+@pytest.mark.parametrize(("which", "names"), [("0", ["00"]), ("4", ["04"]), ("02-d", ["02"])])
+def test_run_takes_one_number_for_one_notebook(which, names, monkeypatch):
+    ran = []
+
+    def run(path, *_):
+        ran.append(path.name[:2])
+        return {"ok": True, "seconds": 0}
+
+    monkeypatch.setattr(notebooks, "_run_notebook", run)
+    monkeypatch.setenv("XDG_STATE_HOME", "")  # which run sets
+    assert notebooks.run(argparse.Namespace(which=which, store=False, json=False)) == 0
+    assert ran == names
+
+
+def test_who_is_not_root_is_told_what_to_type(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 65534)
+    monkeypatch.setattr("labsetup.network.lifetime.end_at_signals", lambda: None)
+    with pytest.raises(LabError, match=r"type: sudo labsetup/lab export 'my prog.c' out$"):
+        main._do(["export", "my prog.c", "out"])
 
 
 def test_an_unknown_verb_fails():

@@ -38,6 +38,31 @@ def test_nothing_is_overwritten(tmp_path):
     assert not (tmp_path / "target").exists()
 
 
+def test_of_what_cannot_be_written_nothing_is_left(tmp_path):
+    """Else the next attempt finds half a file that says something else."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", tmp_path], check=True)
+    try:
+        with pytest.raises(LabError, match="No space left on device; name another folder"):
+            Program("lb_table").export(tmp_path / "a" / "b")
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_a_name_that_is_no_text_and_a_pipe(tmp_path):
+    source = "int f(struct xdp_md *ctx) { return XDP_DROP; }\n"
+    odd = os.fsencode(tmp_path) + b"/\xff.c"
+    Path(os.fsdecode(odd)).write_text(source)
+    said = on_host(LAB, "export", os.fsdecode(odd), tmp_path / "out")
+    assert said.returncode == 0, said.stderr
+    assert r"\udcff.c" in (tmp_path / "out" / "README.md").read_text()
+    said = on_host(LAB, "export", "/dev/stdin", tmp_path / "piped", input=source)
+    assert said.returncode == 0, said.stderr
+    assert "return XDP_DROP" in (tmp_path / "piped" / "stdin.bpf.c").read_text()
+    said = on_host(LAB, "export", "/dev/null", tmp_path / "nothing")
+    assert "/dev/null is no file with C; name one" in said.stderr
+
+
 def test_a_tilde_is_the_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     Program("xdp_pass").export("~/mine")

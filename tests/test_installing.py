@@ -159,8 +159,11 @@ def test_a_clone_of_somebody_stays_theirs(lab: Lab) -> None:
     for folder, folders, files in os.walk(lab.place):
         for name in (*folders, *files, "."):
             os.chown(Path(folder, name), 4321, 4321, follow_symlinks=False)
-    for end in (2.0, None):  # interrupted, and to the end
-        process = lab.start("sync", "--check")
+    five = next((lab.place / "labsetup/lessons").glob("lesson_05_*"))
+    new = ("new", "exercise", f"5.{len(list(five.glob('ex_5_*'))) + 1}", "mine")
+    # Interrupted, and to the end; then what makes files.
+    for end, words in ((2.0, ("sync", "--check")), (None, ("sync", "--check")), (None, new)):
+        process = lab.start(*words)
         if end:
             time.sleep(end)
             process.terminate()
@@ -172,6 +175,7 @@ def test_a_clone_of_somebody_stays_theirs(lab: Lab) -> None:
             for name in (*folders, *files)
         }
         assert owners == {4321}
+    assert next(five.glob("ex_5_*_mine")).is_dir()
 
 
 def test_without_sbin_in_path_nothing_is_missing(lab: Lab) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import os
 import struct
 import subprocess
@@ -170,6 +171,69 @@ def test_other_forms_that_were_cut(tmp_path, kind):
     text = gzip.compress(text) if "gz" in kind else text
     with pytest.raises(LabError, match=r"breaks off after packet \d+"):
         read(tmp_path, text[: len(text) - 21])
+
+
+def block(kind, body):
+    body += bytes(-len(body) % 4)
+    length = struct.pack("<I", len(body) + 12)
+    return struct.pack("<I", kind) + length + body + length
+
+
+def section(link, *packets, interface=0, ticks=0):
+    """A section of pcapng with one interface, of nanoseconds."""
+    start = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
+    described = struct.pack("<HHI", link, 0, 65_535) + struct.pack("<HHB3xHH", 9, 1, 9, 0, 0)
+    text = block(0x0A0D0D0A, start) + block(1, described)
+    for data in packets:
+        head = (interface, ticks >> 32, ticks & 0xFFFFFFFF, len(data), len(data))
+        text += block(6, struct.pack("<5I", *head) + data)
+    return text
+
+
+def test_each_section_has_interfaces_of_its_own(tmp_path):
+    """As in what cat makes of two files: the second was captured elsewhere."""
+    found, said = read(tmp_path, section(1, PING) + section(101, PING[14:]) + section(1, QUERY))
+    assert [one.frame[12:] for one in found] == [PING[12:], PING[12:], QUERY[12:]]
+    assert "captured on raw IP" in said[0]
+
+
+@pytest.mark.parametrize("before", [(), (PING,)])
+def test_a_packet_of_no_interface_is_not_passed_over(tmp_path, before):
+    text = section(1, *before) + section(1, QUERY, interface=7)
+    said = lab_packet(tmp_path, text)
+    assert said.returncode == 1
+    assert f"is damaged: behind packet {len(before)} it has one of an interface" in said.stderr
+    assert said.stdout.count("XDP_DROP") == len(before)
+
+
+@pytest.mark.parametrize("kind", ["micro", "nano", "pcapng"])
+def test_what_is_written_keeps_times_and_what_was_cut(tmp_path, kind):
+    out, when = tmp_path / "out.pcap", 1_700_000_000_123_456_000 + 789 * (kind != "micro")
+    head = when // 10**9, when % 10**9 // (1000 if kind == "micro" else 1), len(QUERY), 900
+    text = pcap([], magic=0xA1B2C3D4 if kind == "micro" else 0xA1B23C4D)
+    text += struct.pack("<4I", *head) + QUERY
+    if kind == "pcapng":
+        text = section(1, QUERY, ticks=when)
+    said = lab_packet(tmp_path, text, "--out", out, "--json")
+    assert said.returncode == 0, said.stderr
+    (one,) = read(tmp_path, out.read_bytes())[0]
+    assert (one.frame, one.time) == (QUERY, when)
+    assert one.length == (len(QUERY) if kind == "pcapng" else 900)
+    missing = json.loads(said.stdout)["packets"][0].get("missing", 0)
+    assert missing == one.length - len(QUERY)
+
+
+def test_what_cannot_be_opened_says_what_to_do(tmp_path):
+    for path, words in (
+        (tmp_path / "none", "none cannot be read as a pcap file: No such file or directory; check"),
+        (tmp_path, "Is a directory; check the path"),
+    ):
+        said = on_host(LAB, "packet", "drop_icmp", "--pcap", path)
+        assert said.returncode == 1
+        assert words in said.stderr
+        assert "Errno" not in said.stderr
+    said = lab_packet(tmp_path, lzma.compress(pcap([PING])), name="in.pcap.xz")
+    assert f"only gzip is read; type: xz -d {tmp_path}/in.pcap.xz" in said.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import subprocess
 import sys
@@ -25,16 +26,19 @@ WRONG = {
     "interface = 1": "is no TOML: Cannot overwrite",
     'interfaces = "eth0"': "'interfaces', which means nothing here",
     "interval = 0.001": "interval in .* is from 0.05 to 3600, and not 0.001",
-    "interval = true": "interval in .* is a float, and not True",
+    "interval = true": "interval in .* is a number, and not True",
     "panic = 2": "panic in .* is from 0 to 1, and not 2",
     'metrics = "9435"': "metrics in .* is ADDRESS:PORT, and not '9435'",
 }
 CHANGED = {
     ("port = 80", "port = 70000"): "port in service 1 of .* is from 1 to 65535, and not 70000",
-    ("port = 80", 'port = "80"'): "port in service 1 of .* is a int, and not '80'",
+    ("port = 80", 'port = "80"'): "port in service 1 of .* is a whole number, and not '80'",
     ("port = 80", 'port = 80\nprotocol = "sctp"'): '"tcp" or "udp", and not \'sctp\'',
     ("port = 80", 'port = 80\nprobe = "ping"'): '"http:80/path" or "none": not \'ping\'',
     ("198.51.100.10", "example.org"): "vip in service 1 of .* is an IP address, and not 'exam",
+    ("198.51.100.10", "224.0.0.1"): "vip in .* is an address that packets come to: not '224",
+    ("198.51.100.10", "0.0.0.0"): "vip in .* is an address that packets come to: not '0.0",
+    ("192.0.2.11", "127.0.0.1"): "address in .* is an address that packets come to: not '127",
     ("192.0.2.11", "192.0.2.256"): "address in server s1 of service 1 of .* is an IP address",
     ('"192.0.2.11"', '"192.0.2.11", weight = -1'): "weight in server s1 .* is from 0 to 1e",
     ('"192.0.2.11"', '"192.0.2.11", mac = "02:00"'): "mac in server s1 .* not '02:00'",
@@ -81,6 +85,22 @@ def test_the_example_is_right_and_another_file_is_not_there(settings: ModuleType
     assert [one.name for one in found.services] == ["198.51.100.10:80/tcp"]
     with pytest.raises(settings.Mistake, match="cannot be read: No such file"):
         settings.read("/nowhere/balancer.toml")
+
+
+def test_what_libbpf_refuses_is_told_in_words(
+    settings: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    balancer, bpf = importlib.import_module("balancer"), importlib.import_module("bpf")
+    file = tmp_path / "balancer.bpf.o"
+    file.write_text("no object")
+    monkeypatch.setattr(balancer, "OBJECT", str(file))
+    with pytest.raises(OSError) as refused:
+        bpf.load(str(file), "balancer", str(tmp_path))
+    words = f"{file}: BPF object format invalid; type: make -B -C {tmp_path}"
+    assert balancer.sentence(refused.value) == words
+    with pytest.raises(OSError) as refused:
+        bpf.pinned(f"{tmp_path}/none")
+    assert balancer.sentence(refused.value) == f"{tmp_path}/none: No such file or directory"
 
 
 def test_shares_are_weights_and_rows_move_only_where_they_must(settings: ModuleType) -> None:

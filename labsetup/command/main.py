@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 
@@ -75,8 +76,12 @@ def _do(words: list[str]) -> int:
         raise Misused(f"{arguments.verb} takes nothing behind --; leave out: -- {theirs}")
     lifetime.end_at_signals()
     if os.geteuid() != 0 and arguments.verb not in UNPRIVILEGED:
-        raise LabError(f"the lab needs root; type: sudo labsetup/lab {' '.join(words)}")
+        raise LabError(f"the lab needs root; type: sudo labsetup/lab {shlex.join(words)}")
     if os.geteuid() == 0 and arguments.verb not in UNCONFINED:
         lifetime.become_init(give_back)
         keep_settings()
-    return int(arguments.action(arguments))
+    try:
+        return int(arguments.action(arguments))
+    finally:
+        if arguments.verb in UNCONFINED:  # the others have an init that does it
+            give_back()

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = [
         path
         for path in sorted(NOTEBOOKS.glob("*.ipynb"))
-        if arguments.which == "all" or path.name.startswith(arguments.which)
+        if arguments.which == "all" or path.name.startswith(f"{arguments.which:0>2}")
     ]
     if not chosen:
         names = ", ".join(path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb")))

@@ -15,6 +15,7 @@ from .places import say
 from .verbs import Verbs
 
 if TYPE_CHECKING:
+    from ..packets.captures import Captured
     from ..programs.captured import Row
 
 
@@ -24,7 +25,7 @@ def add(verbs: Verbs) -> None:
     added = verbs.add("packet", packet, text)
     which = "a program of bpf/, such as xdp_drop, or a path to a .c file"
     added.add_argument("program", help=which)
-    which = "packets to run it on: pcap or pcapng, compressed or not"
+    which = "packets to run it on: pcap or pcapng, gzipped or not"
     added.add_argument("--pcap", type=Path, required=True, metavar="IN", help=which)
     added.add_argument("--out", type=Path, metavar="OUT", help="write the packets after it here")
     added.add_argument("--map", metavar="NAME", help="show only this map")
@@ -58,7 +59,7 @@ def packet(arguments: argparse.Namespace) -> int:
                 left += bool(row.trouble)
                 printing(row)
                 if not row.trouble:
-                    write(row.after)
+                    write(row.after, row.before)
         except LabError as error:
             trouble = error
         for remark in remarks:
@@ -82,7 +83,7 @@ def _status(left: int) -> int:
 def _print_json(
     printing: Printing,
     rows: Iterator[Row],
-    write: Callable[[bytes], None],
+    write: Callable[[bytes, Captured], None],
     maps: Any,
     remarks: list[str],
 ) -> int:
@@ -97,7 +98,7 @@ def _print_json(
             printing(before + json.dumps(row.as_json), end="")
             before = ",\n  "
             if not row.trouble:
-                write(row.after)
+                write(row.after, row.before)
     except LabError as error:
         trouble = str(error)
         say(trouble)

@@ -98,15 +98,19 @@ def _write(folder: Path, files: dict[str, str]) -> None:
                     "name another folder, or move it away"
                 )
         owner = _owner(folder)
-        for one in reversed([folder, *folder.parents]):
-            if not one.exists():
-                one.mkdir()
-                _give(one, owner)
-        for name, text in files.items():
-            if not os.path.lexists(folder / name):
-                with open(folder / name, "x", encoding="utf-8") as file:
-                    file.write(text)
-                _give(folder / name, owner)
+        with contextlib.ExitStack() as undo:  # a part would stand in the next one's way
+            for one in reversed([folder, *folder.parents]):
+                if not one.exists():
+                    one.mkdir()
+                    undo.callback(one.rmdir)
+                    _give(one, owner)
+            for name, text in files.items():
+                if not os.path.lexists(folder / name):
+                    with open(folder / name, "x", encoding="utf-8") as file:
+                        undo.callback((folder / name).unlink)
+                        file.write(text)
+                    _give(folder / name, owner)
+            undo.pop_all()
     except (OSError, ValueError) as error:  # the latter for a name that no folder can have
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise LabError(f"{folder} cannot be written: {why}; name another folder") from None

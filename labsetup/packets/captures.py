@@ -28,6 +28,7 @@ HAS_CHECKSUM = 0x04000000  # the frames end with their check sequence, of so man
 WORDS_OF_CHECKSUM = 28  # from this bit on
 LARGEST = 2**18  # bytes of a packet; none is so large, but for a file that is damaged
 SIX = {10, 24, 28, 30}  # AF_INET6 of Linux and the BSDs
+PACKERS = {".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".lz4": "lz4"}  # which scapy does not read
 
 
 class Captured(NamedTuple):
@@ -38,12 +39,14 @@ class Captured(NamedTuple):
         frame: from its Ethernet header on; None where it cannot have one.
         length: bytes that it had on the wire; more than the frame has if the capture cut it.
         size: bytes that the file has of it.
+        time: nanoseconds since 1970.
     """
 
     number: int
     frame: bytes | None
     length: int
     size: int
+    time: int
 
 
 class Link(NamedTuple):
@@ -145,9 +148,43 @@ def _opened(path: Path) -> Any:
     try:
         reader: Any = RawPcapReader(str(path))
     except (OSError, EOFError, zlib.error, Scapy_Exception) as error:
-        raise LabError(f"{path} cannot be read as a pcap file: {error}") from None
+        raise LabError(f"{path} cannot be read as a pcap file: {_why(path, error)}") from None
     reader.f = _Watched(reader.f)
+    if isinstance(reader, RawPcapNgReader):
+        _heed_sections(reader)
     return reader
+
+
+def _why(path: Path, error: Exception) -> str:
+    if packer := PACKERS.get(path.suffix):
+        return f"it is packed, and of that only gzip is read; type: {packer} -d {path}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}; check the path"
+    return f"{error}; give one that tcpdump or Wireshark wrote"
+
+
+def _heed_sections(reader: Any) -> None:
+    """See that a section of pcapng has interfaces of its own, as where two files were joined.
+
+    scapy goes on with those of the sections before, and passes over the packets of an interface
+    that it does not know.
+    """
+    begin = reader._read_block_shb
+
+    def begin_section() -> None:
+        reader.interfaces.clear()
+        begin()
+
+    def check(number: int) -> bool:
+        if number >= len(reader.interfaces):
+            raise _Damaged
+        return True
+
+    reader._read_block_shb, reader._check_interface_id = begin_section, check
+
+
+class _Damaged(Exception):
+    """A packet of an interface that its section does not describe."""
 
 
 def _packets(path: Path, reader: Any, remark: Callable[[str], None]) -> Iterator[Captured]:
@@ -162,6 +199,11 @@ def _packets(path: Path, reader: Any, remark: Callable[[str], None]) -> Iterator
             if reader.f.at_end:
                 return
             break
+        except _Damaged:
+            raise LabError(
+                f"{path} is damaged: behind packet {number} it has one of an interface that it "
+                "does not describe; capture anew, or go on with what there is"
+            ) from None
         if found is None:
             continue
         if reader.f.is_short:
@@ -172,11 +214,20 @@ def _packets(path: Path, reader: Any, remark: Callable[[str], None]) -> Iterator
         if words and words not in remarks:
             remarks.add(words)
             remark(words)
-        yield Captured(number, frame, about.wirelen, getattr(about, "caplen", len(data)))
+        size = getattr(about, "caplen", len(data))
+        yield Captured(number, frame, about.wirelen, size, _time_of(about, reader))
     raise LabError(
         f"{path} breaks off after packet {number}: the file was cut, or is still being written; "
         "copy it again, or go on with what there is"
     )
+
+
+def _time_of(about: Any, reader: Any) -> int:
+    """When a packet was captured; 0 where its block does not tell."""
+    if isinstance(reader, RawPcapNgReader):
+        ticks = (about.tshigh or 0) << 32 | (about.tslow or 0)
+        return int(ticks * 10**9 // about.tsresol)
+    return int(about.sec * 10**9 + about.usec * (1 if reader.nano else 1000))
 
 
 def _as_ethernet(path: Path, data: bytes, link: int | None, reader: Any) -> tuple[Any, str]:
@@ -203,8 +254,10 @@ def _as_ethernet(path: Path, data: bytes, link: int | None, reader: Any) -> tupl
 
 
 @contextlib.contextmanager
-def writing(out: Path | None, source: Path) -> Iterator[Callable[[bytes], None]]:
-    """What writes a frame to a capture file.
+def writing(out: Path | None, source: Path) -> Iterator[Callable[[bytes, Captured], None]]:
+    """What writes a frame to a capture file, and of which packet it was made.
+
+    The time is that packet's; and what was cut off it is missing still.
 
     Args:
         out: that file; None for nowhere.
@@ -214,14 +267,20 @@ def writing(out: Path | None, source: Path) -> Iterator[Callable[[bytes], None]]
         LabError: when it cannot be written, or is what is being read.
     """
     if out is None:
-        yield lambda frame: None
+        yield lambda frame, before: None
         return
     if out.exists() and out.samefile(source):
         raise LabError(f"{out} is what is being read; give --out another name")
     try:
-        with contextlib.closing(RawPcapWriter(str(out), linktype=ETHERNET)) as writer:
+        with contextlib.closing(RawPcapWriter(str(out), linktype=ETHERNET, nano=True)) as writer:
             writer.write_header(None)
-            yield writer.write_packet
+
+            def write(frame: bytes, before: Captured) -> None:
+                seconds, rest = divmod(before.time, 10**9)
+                length = len(frame) + max(0, before.length - before.size)
+                writer.write_packet(frame, sec=seconds, usec=rest, wirelen=length)
+
+            yield write
     except OSError as error:
         raise LabError(f"{out} cannot be written: {error.strerror}") from None
 

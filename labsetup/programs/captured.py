@@ -27,6 +27,7 @@ class Row(NamedTuple):
     ns: int
     changes: str
     trouble: str  # why it was not run
+    before: Captured
 
     def __str__(self) -> str:
         if self.trouble:
@@ -39,7 +40,9 @@ class Row(NamedTuple):
         """For another program."""
         if self.trouble:
             return {"verdict": None, "trouble": self.trouble}
-        return {"verdict": self.verdict, "out": self.after.hex(), "ns": self.ns}
+        missing = max(0, self.before.length - self.before.size)
+        cut = {"missing": missing} if missing else {}  # bytes that are not in the file
+        return {"verdict": self.verdict, "out": self.after.hex(), "ns": self.ns, **cut}
 
 
 def run_on(
@@ -65,16 +68,16 @@ def run_on(
             told, pause = time.monotonic(), 2 * pause
             say(f"{one.number:,} packets so far")
         if one.frame is None:
-            yield Row(one.number, one.size, "", b"", 0, "", f"it carries no IP{cut}")
+            yield Row(one.number, one.size, "", b"", 0, "", f"it carries no IP{cut}", one)
             continue
         try:
             verdict, after, ns = run(program.fd, one.frame)
         except LabError as error:
-            yield Row(one.number, one.size, "", b"", 0, "", f"{error}{cut}")
+            yield Row(one.number, one.size, "", b"", 0, "", f"{error}{cut}", one)
             continue
         changed = [] if changes_unseen else changes_of(one.frame, after)
         changes = "; ".join(map(repr, changed)) or "unchanged"
-        yield Row(one.number, len(one.frame), verdict, after, ns, changes + cut, "")
+        yield Row(one.number, len(one.frame), verdict, after, ns, changes + cut, "", one)
 
 
 def map_as_json(entries: Any) -> Any:

@@ -36,10 +36,12 @@ def find(name: str | Path) -> Path:
     """
     path = Path(name)
     if path.suffix == ".c" or len(path.parts) > 1:
-        if path.is_file():
+        if path.is_file() or path.is_fifo():
             return path
         if path.is_dir():
             raise LabError(f"{path} is a folder; name a file in it")
+        if path.exists():
+            raise LabError(f"{path} is no file with C; name one, or a pipe that brings it")
         ours = path.suffix == ".c" and (SOURCES / path.name).is_file()
         mend = f'Program("{path.stem}") is the one of bpf/' if ours else "check the path"
         raise LabError(f"there is no file {path}; {mend}")
@@ -68,7 +70,9 @@ def origin(path: Path | None) -> str:
     """Where a program's C came from, in words."""
     if path is None:
         return "the C that it was given"
-    return f"`bpf/{path.name}`" if path.parent == SOURCES else f"`{path.name}`"
+    # Of a name that is no UTF-8, the bytes that are none as Python writes them.
+    name = path.name.encode("utf-8", "backslashreplace").decode()
+    return f"`bpf/{name}`" if path.parent == SOURCES else f"`{name}`"
 
 
 def entry_of(name: str, source: str) -> str:

@@ -21,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from health import Health, wait_for_macs
-from plane import Plane, down, upgrade
+from plane import OBJECT, Plane, down, upgrade
 from settings import Mistake, read
 
 FILE = "/etc/xdp-balancer/balancer.toml"
@@ -135,6 +135,10 @@ def sentence(error: Exception) -> str:
         return f"{error}; CAP_BPF, CAP_NET_ADMIN and the folder of the pins are needed"
     if isinstance(error, FileNotFoundError) and str(error.filename).startswith("/sys/fs/bpf"):
         return f"{error}; mount -t bpf bpf /sys/fs/bpf, and make the folder of the pins there"
+    if isinstance(error, OSError) and error.filename:
+        # A file that another make wrote, or none did, has a number of libbpf's own.
+        mend = f"; type: make -B -C {os.path.dirname(OBJECT)}" if error.filename == OBJECT else ""
+        return f"{error.filename}: {error.strerror}{mend}"
     return str(error)
 
 

@@ -28,7 +28,9 @@ def _done(result: int | None, what: str) -> int:
     """What a call gave; a failure becomes an OSError that names what was tried."""
     if result is None or result < 0:
         code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), what)
+        words = ctypes.create_string_buffer(128)
+        _lib.libbpf_strerror(code, words, len(words))  # it has numbers of its own, too
+        raise OSError(code, words.value.decode(), what)
     return result
 
 

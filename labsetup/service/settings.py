@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Any
 
 PROTOCOLS = {"tcp": 6, "udp": 17}
+KINDS = {int: "a whole number", float: "a number", str: "a text", list: "a list", dict: "a table"}
 MOST = 63  # services; and servers of one, as maps.h has room for
 DEFAULTS: dict[str, tuple[Any, float, float]] = {  # and from where to where a number may go
     "interval": (1.0, 0.05, 3600),
@@ -96,7 +97,7 @@ class _Table:
             raise Mistake(f"{self.where} has no {key}; add {key} = …")
         right = isinstance(value, int | float if kind is float else kind)
         if not right or isinstance(value, bool):
-            raise Mistake(f"{key} in {self.where} is a {kind.__name__}, and not {value!r}")
+            raise Mistake(f"{key} in {self.where} is {KINDS[kind]}, and not {value!r}")
         if high and not low <= value <= high:
             raise Mistake(f"{key} in {self.where} is from {low:g} to {high:g}, and not {value!r}")
         return value
@@ -105,9 +106,14 @@ class _Table:
         """An address, which must be there."""
         value = self.take(key, str)
         try:
-            return str(ip_address(value))
+            found = ip_address(value)
         except ValueError:
             raise Mistake(f"{key} in {self.where} is an IP address, and not {value!r}") from None
+        if found.is_multicast or found.is_unspecified or found.is_loopback:
+            raise Mistake(
+                f"{key} in {self.where} is an address that packets come to: not {value!r}"
+            )
+        return str(found)
 
     def end(self) -> None:
         """Nothing may be left."""
