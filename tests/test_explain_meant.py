@@ -37,6 +37,9 @@ TOLD = {
     "if (ip->frag_off & 0x1fff) return XDP_DROP;": "htons(0x1fff)",
     "ip = (void *)(eth + sizeof(*eth)); barrier_var(ip);": "write (void *)(eth + 1)",
     "ip = (struct iphdr *)(eth + sizeof(struct ethhdr)); barrier_var(ip);": "structs, not bytes",
+    "bpf_redirect(3, 0);": "which is lost here: write return bpf_redirect(…)",
+    "if (ip->ttl == 1) bpf_redirect(3, 0);": "it gives a verdict",
+    "ports.redirect_map(3, 0);": "write return ports.redirect_map(…)",
 }
 MEANT = [
     "if (eth->h_proto == htons(ETH_P_IP)) return XDP_DROP;",
@@ -51,6 +54,10 @@ MEANT = [
     "ip = (void *)eth + sizeof(*eth); barrier_var(ip);",
     "ip = data + sizeof(*eth); barrier_var(ip);",
     "byte = byte + sizeof(*byte); barrier_var(byte);",
+    "return bpf_redirect(3, 0);",
+    "if (ip->ttl == 1) return bpf_redirect(3, 0);",
+    "int verdict = bpf_redirect(3, 0); return verdict;",
+    "if (bpf_redirect(3, 0) != XDP_REDIRECT) return XDP_DROP;",
     "/* eth->h_proto == ETH_P_IP */",
 ]
 

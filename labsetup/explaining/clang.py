@@ -27,8 +27,7 @@ REMARK = re.compile(
 BUILT_IN = re.compile(r"library function 'mem(?:cpy|move|set)'")  # clang writes these out itself
 
 # What LLVM says when clang has taken the C: BCC's ends by it, and libbpf's has it as an error.
-LLVMS = re.compile(r"built-in function|too many args|[Ss]tack argument|GlobalValue")
-
+LLVMS = re.compile(r"built-in function|too many args|[Ss]tack argument|[Uu]nsupported atomic")
 # Of an optimised line it names the function alone, and the line itself in a note.
 LOST = re.compile(r"/virtual/main\.c:\d+:\d+(: error: .*)\n\S+ note: could not determine .* (\S+)")
 

@@ -48,8 +48,7 @@ DIFFERENT = (
     "other flags, __uint(map_flags, …)",
 )
 PINS = "/sys/fs/bpf"  # where libbpf pins by name
-# Entries of remarks.toml that know of a function no more than that nothing declares it.
-ELSEWHERE = {"other", "helper", "byte-order"}
+ELSEWHERE = {"other", "helper", "byte-order"}  # undeclared in remarks.toml, and no more is known
 
 
 def why(log: str, plans: Sequence[Plan], pinned: Mapping[str, Sequence[int]] | None = None) -> str:
@@ -75,7 +74,7 @@ def why(log: str, plans: Sequence[Plan], pinned: Mapping[str, Sequence[int]] | N
 def nowhere(name: str, listing: Listing) -> str:
     """What to say of a name that is declared and used, and for which the C has nothing."""
     place = listing.only(rf"^(?!\s*extern\b).*\b{name}\b")
-    place = place or listing.only(rf"\b{name}\b")
+    place = place or listing.only(rf"\b(?:__builtin_)?{name}\b")
     if re.fullmatch(r"put(?:s|char)|\w*printf", name):  # clang writes puts() for a plain printf()
         here = place or listing.only(r"\bprintf\s*\(")
         _, mend = mend_of("printf", "libbpf")

@@ -1,4 +1,4 @@
-"""What clang takes and nobody means: numbers in another order of bytes, steps of structs."""
+"""What clang takes and nobody means: numbers in another order of bytes, lost verdicts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ NUMBER = re.compile(
     rf"\b(\w+)\s*->\s*({PORTS}|h_proto\s*(?:[!=]=|\)\s*\{{\s*case\b)\s*ETH_P_\w+"
     r"|frag_off\s*&\s*(?:0x(?:1fff|2000|3fff|4000)|IP_\w+)\b)"
 )
+LOST = re.compile(r"[;{})]\s*((?:bpf_redirect(?:_map|_peer)?|\w+\.redirect_map)\s*\()[^;]*\)\s*;")
 STEP = re.compile(r"(?<![)\w.>])(\w+)\s*\+\s*(sizeof\b)")
 
 
@@ -32,3 +33,6 @@ def warnings(listing: Listing) -> Iterator[Remark]:
         if (name := found[1]) in pointers:
             words = f"this moves {name} by sizeof(…) structs, not bytes: write (void *)({name} + 1)"
             yield Remark("warning", listing.of_code(found.start()), words)
+    for found in LOST.finditer(code):
+        words = f"it gives a verdict, which is lost here: write return {found[1]}…)"
+        yield Remark("warning", listing.of_code(found.start(1)), words)

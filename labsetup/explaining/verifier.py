@@ -18,9 +18,7 @@ THOUGHTS = re.compile(
     r"bpf: Failed to load|Program too large"
 )
 
-
 NEAR = 2000  # lines of the log's end: of a long one some patterns would take minutes
-
 PARSING = {"parse.h", "parse_ip.h"}  # headers that read for the reader
 
 
