@@ -34,6 +34,7 @@ TOLD = {
     "switch (eth->h_proto) { case ETH_P_ARP: return XDP_DROP; }": "htons(ETH_P_ARP)",
     "if (udp->dest == 53) return XDP_DROP;": "dest is in network byte order, and 53 is not",
     "if (udp->source != 8080) return XDP_DROP;": "htons(8080)",
+    "switch (udp->dest) { case 53: return XDP_DROP; }": "htons(53)",
     "if (ip->frag_off & 0x1fff) return XDP_DROP;": "htons(0x1fff)",
     "ip = (void *)(eth + sizeof(*eth)); barrier_var(ip);": "write (void *)(eth + 1)",
     "ip = (struct iphdr *)(eth + sizeof(struct ethhdr)); barrier_var(ip);": "structs, not bytes",

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from .clang import Remark
 from .listing import Listing
 
-# But what somebody has swapped by hand, as 5632 for htons(22).
-PORTS = r"(?:dest|source|tot_len)\s*[!=]=\s*(?!5376|5632|5888|6400)\d{2,4}\b(?!\s*[<*])"
+IS = r"\s*(?:[!=]=|\)\s*\{\s*case\b)\s*"  # but 5632 and its like are htons(22), swapped by hand
+PORTS = rf"(?:dest|source|tot_len){IS}(?!5376|5632|5888|6400)\d{{2,4}}\b(?!\s*[<*])"
 NUMBER = re.compile(
-    rf"\b(\w+)\s*->\s*({PORTS}|h_proto\s*(?:[!=]=|\)\s*\{{\s*case\b)\s*ETH_P_\w+"
+    rf"\b(\w+)\s*->\s*({PORTS}|h_proto{IS}ETH_P_\w+"
     r"|frag_off\s*&\s*(?:0x(?:1fff|2000|3fff|4000)|IP_\w+)\b)"
 )
 LOST = re.compile(r"[;{})]\s*((?:bpf_redirect(?:_map|_peer)?|\w+\.redirect_map)\s*\()[^;]*\)\s*;")
