@@ -160,3 +160,17 @@ def test_what_only_newer_kernels_take_is_told():
         return
     assert any("rec may be NULL, and nothing asks" in one for one in warned), warned
     assert of(COUNTS, "counted").warnings == []
+
+
+@pytest.mark.parametrize("name", ["memcmp", "__builtin_memcmp"])
+def test_a_function_of_the_c_library_is_told_at_its_line(name):
+    body = (
+        'SEC("xdp") int it(struct xdp_md *ctx) {\n\tchar *data = (void *)(long)ctx->data;\n'
+        "\tif (data + 60 > (char *)(long)ctx->data_end)\n\t\treturn XDP_PASS;\n"
+        f'\treturn !{name}(data, "HTTP/1.1 200 OK", 15);\n}}\n'
+    )
+    with pytest.raises(
+        BuildError, match=r"memcmp\(\).* at line \d+|at line \d+.* memcmp\(\)"
+    ) as it:
+        Program("it", "#include <string.h>\n" + HEAD + body + TAIL)
+    assert "compare or copy one by one" in str(it.value)

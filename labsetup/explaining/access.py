@@ -128,13 +128,15 @@ def told(log: str) -> tuple[str, Mapping[str, object], list[int]]:
         "proved": proved,
         "end": end,
         "before": -offset,
+        "helper": helper,
     }
-    values["helper"] = helper
     met = [one for one in comparisons(steps) if one.place[0] == number]
     state = steps[-1].known.get(register, "") if steps else ""
     rule, at = "", -1
     length = f"R{int(register[1:]) + 1}"
-    if helper in LENGTH_BEHIND and not is_constant(steps, length):
+    if state.startswith("pkt_meta"):
+        rule = "meta-not-compared"
+    elif helper in LENGTH_BEHIND and not is_constant(steps, length):
         rule = "helper-unknown-length"
     elif number != "0" and not proved and _reaches(state, number, end):
         rule = "number-too-large"

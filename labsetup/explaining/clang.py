@@ -26,6 +26,11 @@ REMARK = re.compile(
 )
 BUILT_IN = re.compile(r"library function 'mem(?:cpy|move|set)'")  # clang writes these out itself
 
+# What LLVM says when clang has taken the C: BCC's ends by it, and libbpf's has it as an error.
+LLVMS = re.compile(r"built-in function|too many args|[Ss]tack argument|[Uu]nsupported atomic")
+# Of an optimised line it names the function alone, and the line itself in a note.
+LOST = re.compile(r"/virtual/main\.c:\d+:\d+(: error: .*)\n\S+ note: could not determine .* (\S+)")
+
 # A warning until clang 15, an error since then.
 UNDECLARED = re.compile(
     r"(?:implicit(?:ly)? declar\w+ (?:of|library)|call to undeclared(?: library)?) function '(\w+)'"
@@ -68,6 +73,8 @@ class Remark:
         if name := self.rule:
             rule = rules().plain[name]
             words = rule.pattern.sub(lambda found: _plain(rule, found), words)
+        elif LLVMS.search(words):
+            words = str(by_its_words(words)) or words
         return f"{where}: {words}"
 
 
@@ -80,7 +87,7 @@ def remarks(listing: Listing) -> list[Remark]:
     """Clang's errors and warnings, at the reader's own lines, each once."""
     found: dict[Remark, None] = {}
     for words, was_rewritten in ((listing.before, False), (listing.after, True)):
-        for file, number, kind, complaint in REMARK.findall(words):
+        for file, number, kind, complaint in REMARK.findall(LOST.sub(r"\2\1", words)):
             line = listing.original(int(number)) if was_rewritten else int(number)
             if file.startswith("/virtual/main"):
                 place = Place(line, listing.text(line))
@@ -88,6 +95,8 @@ def remarks(listing: Listing) -> list[Remark]:
                 place = Place(int(number), "", file)
             if "'_license'" in complaint:  # BCC's own stands in its footer.h
                 place = listing.only(r"\b_license\b") or place
+            if "function 'abort'" in complaint:  # libbpf's header has that line
+                place = listing.only(r"\bbpf_tail_call_static\b") or place
             if kind == "error" or not BUILT_IN.search(complaint):
                 found.setdefault(Remark(kind, place, complaint, listing.language))
     return list(found)
@@ -134,6 +143,11 @@ def included(listing: Listing, remark: Remark) -> str:
     if not (remark.place.file and lines):
         return ""
     line = int(lines[0])
+    if "vmlinux.h" in listing.source:
+        return (
+            f"; line {line}, «{listing.text(line)}», brings it in, and vmlinux.h has such types "
+            "already: leave that line out, and write what it had by #define yourself"
+        )
     if listing.language == "libbpf":
         return (
             f"; line {line}, «{listing.text(line)}», brings it in: leave that line out; <linux/…> "

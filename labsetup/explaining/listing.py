@@ -19,6 +19,7 @@ FUNCTION = re.compile(
     r"\b(?!(?:if|for|while|switch)\b)(\w+)\s*\([^;{}()]*(?:\([^()]*\)[^;{}()]*)*\)\s*\{"
 )
 LOOP = re.compile(r"\b(?:for|while)\s*\(|\bdo\s*\{")
+LOOP_HEAD = re.compile(r"\w+\s*\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)")
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Listing:
             if self._loops:
                 return self._loop((around or self._loops)[-1])
         found = self._at.get(last)
-        return self.place(*found) if found else self._quoted(log)
+        return self.place(*found) if found else self.quoted(log)
 
     def _loop(self, loop: range) -> Place | None:
         """Where the reader's C has a loop; not every line of it has an instruction of its own."""
@@ -220,8 +221,8 @@ class Listing:
             return LOOP.search(self.code) is not None
         above = "\n".join(self._bare[: place.line])
         return any(
-            above.count("{", one.end()) > above.count("}", one.end())
-            or ";" not in above[one.end() :].partition(")")[2].rstrip(" ;")
+            above.count("{", one.start()) > above.count("}", one.start())
+            or ";" not in LOOP_HEAD.sub("", above[one.start() :], count=1).rstrip(" ;")
             for one in LOOP.finditer(above)
         )
 
@@ -237,7 +238,7 @@ class Listing:
         number = self.original(line)
         return Place(number, self.text(number) or quoted)
 
-    def _quoted(self, log: str) -> Place | None:
+    def quoted(self, log: str) -> Place | None:
         """By what the verifier itself quotes, for a log without instructions to go by."""
         quoted = re.findall(r"^; (.*?)(?: @ .*)?$", log, re.MULTILINE)
         if not quoted:

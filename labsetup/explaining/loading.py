@@ -4,32 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
+from ..libbpf.unmade import Plan, why_unmade
 from .clang import mend_of
 from .listing import Listing
-
-
-class _Plan(Protocol):
-    """What is needed of a map's plan."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> int: ...
-    @property
-    def entries(self) -> int: ...
-    @property
-    def key_size(self) -> int: ...
-    @property
-    def leaf_size(self) -> int: ...
-    @property
-    def flags(self) -> int: ...
-
-
-# enum bpf_map_type, linux/bpf.h: those whose size means something else, or nothing.
-ARRAYS, RING, NO_TYPE = {2, 3, 4, 6, 12, 13, 14, 16, 17}, 27, 0
-PAGE = 4096
 
 SENTENCES = (
     (
@@ -70,9 +48,10 @@ DIFFERENT = (
     "other flags, __uint(map_flags, …)",
 )
 PINS = "/sys/fs/bpf"  # where libbpf pins by name
+ELSEWHERE = {"other", "helper", "byte-order"}  # undeclared in remarks.toml, and no more is known
 
 
-def why(log: str, plans: Sequence[_Plan], pinned: Mapping[str, Sequence[int]] | None = None) -> str:
+def why(log: str, plans: Sequence[Plan], pinned: Mapping[str, Sequence[int]] | None = None) -> str:
     """Why libbpf does not load a program, if the verifier was not asked; else empty.
 
     Args:
@@ -85,7 +64,7 @@ def why(log: str, plans: Sequence[_Plan], pinned: Mapping[str, Sequence[int]] | 
     if "reuse pinned map" in log and (other := _another(plans, pinned or {})):
         return other
     if found := re.search(r"map '([\w.]+)': failed to create: (.+?)(?:\(|$)", log, re.MULTILINE):
-        return f"the kernel refused its map {found[1]}: {_of_a_map(found[1], found[2], plans)}"
+        return f"the kernel refused its map {found[1]}: {why_unmade(found[1], found[2], plans)}"
     for pattern, sentence in SENTENCES:
         if found := re.search(pattern, log):
             return sentence.format(*found.groups())
@@ -95,18 +74,22 @@ def why(log: str, plans: Sequence[_Plan], pinned: Mapping[str, Sequence[int]] | 
 def nowhere(name: str, listing: Listing) -> str:
     """What to say of a name that is declared and used, and for which the C has nothing."""
     place = listing.only(rf"^(?!\s*extern\b).*\b{name}\b")
-    place = place or listing.only(rf"\b{name}\b")
+    place = place or listing.only(rf"\b(?:__builtin_)?{name}\b")
     if re.fullmatch(r"put(?:s|char)|\w*printf", name):  # clang writes puts() for a plain printf()
         here = place or listing.only(r"\bprintf\s*\(")
         _, mend = mend_of("printf", "libbpf")
         return f"prints{f' at {here}' if here else ''} as a program of user space does; {mend}"
+    at = f" at {place}" if place else ""
+    rule, mend = mend_of(name, "libbpf")
+    if rule not in ELSEWHERE:
+        return f"uses {name}(){at}, which is nowhere; {mend}"
     return (
-        f"uses {name}{f' at {place}' if place else ''}, which is declared and stands nowhere; the "
+        f"uses {name}{at}, which is declared and stands nowhere; the "
         "kernel's own functions are not called here: write it down, or check its spelling"
     )
 
 
-def _another(plans: Sequence[_Plan], pinned: Mapping[str, Sequence[int]]) -> str:
+def _another(plans: Sequence[Plan], pinned: Mapping[str, Sequence[int]]) -> str:
     """What to say of a pinned map that is not as the C has it; empty if each is."""
     for plan in plans:
         own = (plan.kind, plan.key_size, plan.leaf_size, plan.entries, plan.flags)
@@ -118,42 +101,6 @@ def _another(plans: Sequence[_Plan], pinned: Mapping[str, Sequence[int]]) -> str
                 f"!rm {PINS}/{plan.name}"
             )
     return ""
-
-
-def _of_a_map(name: str, reason: str, plans: Sequence[_Plan]) -> str:
-    plan = next((one for one in plans if one.name == name), None)
-    if plan is None:
-        return reason
-    known = (
-        (
-            plan.kind == NO_TYPE,
-            "it does not say what it is; write __uint(type, BPF_MAP_TYPE_HASH), or another",
-        ),
-        (reason == "Cannot allocate memory", "this machine has no room for it; give it less"),
-        (
-            plan.kind == RING,
-            f"a ring's max_entries are bytes: {PAGE}, or 2, 4, 8 … times that; it has "
-            f"{plan.entries}",
-        ),
-        (
-            plan.entries == 0,
-            "it has room for 0 entries; write __uint(max_entries, …) with a number of 1 or more",
-        ),
-        (
-            plan.kind in ARRAYS and plan.key_size != 4,
-            f"the key of an array is a number of 4 bytes, and this has {plan.key_size}; write "
-            "__type(key, __u32)",
-        ),
-        (plan.key_size == 0, "it has no key; write __type(key, …)"),
-        (plan.leaf_size == 0, "it has no value; write __type(value, …)"),
-        (
-            reason == "Argument list too long",
-            "an entry of it is too large, or all together are; a value may have 4 MB, one of a "
-            "per-CPU map 32 kB, and all values of an array 4 GB",
-        ),
-        (True, f"{reason}; a key may have 512 bytes"),
-    )
-    return next(words for is_so, words in known if is_so)
 
 
 def refused_function(log: str) -> str:

@@ -18,7 +18,7 @@ THOUGHTS = re.compile(
     r"bpf: Failed to load|Program too large"
 )
 
-
+NEAR = 2000  # lines of the log's end: of a long one some patterns would take minutes
 PARSING = {"parse.h", "parse_ip.h"}  # headers that read for the reader
 
 
@@ -52,7 +52,7 @@ def by_its_words(log: str) -> Reason:
     """The reason by what the verifier, or LLVM, said; without a rule where none fits."""
     # Behind an instruction the verifier lists what it knows of each register, which is much.
     steps = [re.sub(r"\s+; .*", "", x) for x in log.splitlines() if not THOUGHTS.match(x)]
-    words = "\n".join(steps)
+    words = "\n".join(steps[-NEAR:])
     for rule in refusals().values():
         if rule.pattern and (found := rule.pattern.search(words)):
             return Reason().by(rule.name, **_values(found))
@@ -71,7 +71,8 @@ def _values(found: re.Match[str]) -> dict[str, object]:
 
 def last_words(log: str) -> list[str]:
     """The last lines in which the verifier says what is wrong, two at most."""
-    return [x for x in log.splitlines() if re.match(r"[A-Za-z]", x) and not THOUGHTS.match(x)][-2:]
+    lines = log.replace("processed ", "\nprocessed ").splitlines()
+    return [x for x in lines if re.match(r"[A-Za-z]", x) and not THOUGHTS.match(x)][-2:]
 
 
 def explain(listing: Listing, log: str, in_time: bool, warned: bool) -> Told:
@@ -102,6 +103,7 @@ def reason_of(listing: Listing, log: str, in_time: bool, warned: bool) -> Reason
     """The reason of a refusal; the arguments are those of `explain`."""
     reason = by_its_words(log) if in_time else Reason().by("endless")
     place = listing.of_refusal(log if in_time else "", reason.rule == "too-many-steps")
+    place = listing.quoted(log) if reason.rule == "null-given" else place  # another function's
     reason = replace(reason, place=place)
     if "(0 insns)" in log:
         rule = "nothing-left-as-warned" if warned else "nothing-left"
@@ -145,8 +147,8 @@ def _on_the_way(reason: Reason, listing: Listing, log: str) -> Reason:
         rule, values, met = access.told(log)
         sign = r"[=!]=" if rule == "compared-by-equality" else r"[<>](?!>|<)"
         place = listing.comparing(met, sign) if met else None
-        if rule == "compared-by-equality" and listing.in_a_loop(reason.place):
-            rule = "compared-by-equality-in-a-loop"
+        if f"{rule}-in-a-loop" in refusals() and listing.in_a_loop(reason.place):
+            rule += "-in-a-loop"
         line = place or ("a comparison" if rule == "wrong-side" else "it")
         return reason.by(rule, line=line, **values) if rule else reason
     if reason.rule == "reworked" and (steps := access.way(log)):

@@ -11,7 +11,7 @@ from ..compiling.clang import is_libbpfs
 from ..compiling.objects import ObjectCompilation
 from ..compiling.outcome import Built, Code, Compiled
 from ..errors import LabError
-from ..explaining import handed, loading, methods, unfilled
+from ..explaining import handed, loading, meant, methods, unfilled
 from ..explaining.as_written import ListingAsWritten
 from ..explaining.clang import Remark, gave_up, included, remarks, undeclared
 from ..explaining.listing import Listing
@@ -83,7 +83,7 @@ def build(
         if compiled.functions is None:
             raise _refused_by_clang(file or name, listing, compiled)
         own = [one for one in found if not one.place.file]
-        warned = [str(one) for one in [*own, *unfilled.warnings(listing)]]
+        warned = [str(one) for one in [*own, *unfilled.warnings(listing), *meant.warnings(listing)]]
         if why := _unloadable(name, function, compiled, listing):
             raise BuildError(f"{name} {why}", compiled.told)
         verified = compilation.verified()
