@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 import signal
 import statistics
 import threading
@@ -29,6 +30,7 @@ from labsetup import (
 )
 from labsetup.errors import Nameable
 from labsetup.network.interface import Counters
+from labsetup.programs.sources import SOURCES
 
 TEXT: Any = "text"  # where no text belongs
 
@@ -227,3 +229,23 @@ def test_a_property_that_fails_tells_its_own_error():
 
     with pytest.raises(AttributeError, match=r"^no inner$"):
         assert Odd().wrong
+
+
+@pytest.mark.skipif(not shutil.which("xdp-loader"), reason="no xdp-loader here")
+def test_two_notebooks_may_call_xdp_loader_at_once(net, tmp_path):
+    file = tmp_path / "xdp_pass.o"
+    source = SOURCES / "xdp_pass.c"
+    net.server.run(f"clang -O2 -g -target bpf -c {source} -o {file}")
+    said: list[Any] = []
+
+    def load_and_unload(host: Any) -> None:
+        for _ in range(5):
+            said.append(host.run(f"xdp-loader load --mode native eth0 {file}"))
+            said.append(host.run("xdp-loader unload eth0 --all"))
+
+    both = [threading.Thread(target=load_and_unload, args=[host]) for host in net]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert [one.status for one in said] == [0] * 20, said

@@ -18,6 +18,7 @@ from ..arguments import amount, checked
 from ..errors import LabError
 from ..tools import installation
 from . import sandbox
+from .in_turn import in_turn
 from .overlooked import Overlooked
 from .process import Background, Result, end, last_words, launch
 from .session import current
@@ -108,6 +109,14 @@ class Namespace:
         """
         amount("the timeout of run() in seconds", timeout, 0, 86_400)
         words = self._words(command)
+        with in_turn(words[0], timeout):
+            output, status = self._end_of(words, timeout)
+        result = Result(self._shown(words), output, status)
+        current().one(Overlooked).watch(result)
+        return result
+
+    def _end_of(self, words: Sequence[str], timeout: float) -> tuple[str, int]:
+        """What a command printed, and its exit status."""
         shown, (process, mark) = self._shown(words), self._launch(words)
         try:
             output, _ = process.communicate(timeout=timeout)
@@ -124,9 +133,7 @@ class Namespace:
         except BaseException:
             end([process], mark)
             raise
-        result = Result(shown, output, process.returncode)
-        current().one(Overlooked).watch(result)
-        return result
+        return output, process.returncode
 
     @property
     def pids(self) -> list[int]:
