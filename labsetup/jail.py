@@ -238,7 +238,7 @@ def renounce(
     _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if may_create and asking and library.seccomp_load(asking) == 0:
-        arguments = library.seccomp_notify_fd(asking), may_create
+        arguments = library.seccomp_notify_fd(ctypes.c_void_p(asking)), may_create
         try:
             threading.Thread(target=_answer, args=arguments, daemon=True).start()
         except RuntimeError as error:  # no room for one
@@ -251,10 +251,10 @@ def _answer(listener: int, may_create: Callable[[int, int], bool]) -> None:
     """Say of each BPF map whether the kernel is to make it, as long as this process lives.
 
     This thread can do no more than the others. Whoever asks is one of them, within libbcc or
-    libbpf, for which it has let go of Python's lock. So there is nothing to hand to the parent, and no other process's memory to read,
-    for which a container would need CAP_SYS_PTRACE. What was looked at could be changed before the
-    kernel reads it, but here runs no code of the stranger's: clang and BPF's libraries alone, which
-    write it on their stack and wait.
+    libbpf, for which it has let go of Python's lock. So there is nothing to hand to the parent, and
+    no other process's memory to read, for which a container would need CAP_SYS_PTRACE. What was
+    looked at could be changed before the kernel reads it, but here runs no code of the stranger's:
+    clang and BPF's libraries alone, which write it on their stack and wait.
     """
     try:
         while True:

@@ -6,6 +6,7 @@ import ctypes
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.libbpfs_c import HEAD, TAIL
@@ -140,6 +141,13 @@ def test_where_somebody_is_asked_already():
     command = [sys.executable, "-c", ASKED_BEFORE, COMPILES]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ran.stdout == "XDP_DROP\n", ran.stderr
+
+
+def test_who_compiles_in_a_thread_has_what_is_allocated_elsewhere():
+    """There an address has more than 32 bits, also where Python's own heap begins low."""
+    with ThreadPoolExecutor(1) as thread:
+        program = thread.submit(Program, "closed", f"BPF_ARRAY(m, u64, 4);\n{BODY}").result(30)
+    assert program.run(Ether() / IP() / ICMP()).verdict == "XDP_DROP"
 
 
 def test_nobody_waits_for_a_guard_that_has_failed(monkeypatch):
