@@ -5,17 +5,24 @@ is named of the kernel, and has little memory and time.  One way for two kinds o
 Python is run in a program of its own, and C is compiled in a fork that keeps BPF.  Own code, as
 bwrap(1) starts a program and cannot hold a fork.
 
-Sources: capabilities(7), chroot(2), mount_setattr(2), seccomp(2), seccomp_rule_add(3).
+Sources: capabilities(7), chroot(2), mount_setattr(2), seccomp(2), seccomp_rule_add(3),
+seccomp_unotify(2).
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import errno
+import fcntl
 import os
 import resource
 import signal
+import struct
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from .errors import LabError
 from .network import sandbox
@@ -33,7 +40,15 @@ PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 8, 
 CAPABILITY_VERSION = 0x20080522
 
 ALLOWED, REFUSED, UNKNOWN = 0x7FFF0000, 0x00050001, 0x00050026  # EPERM, ENOSYS
-MASKED_EQUAL = 7
+ASKED = 0x7FC00000  # SECCOMP_RET_USER_NOTIF
+DIFFERS, EQUAL, MASKED_EQUAL = 1, 4, 7  # enum scmp_compare
+
+# A call that is asked about, struct seccomp_notif: its number in the middle, and its arguments.
+CALL = struct.Struct("=QIIiIQ6Q")
+REPLY = struct.Struct("=QqiI")  # struct seccomp_notif_resp
+RECEIVE, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV, _SEND
+CONTINUE = 1  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
+BPF_MAP_CREATE = 0
 
 # What Python needs to compute: its files, its memory, the clock.  No process, no socket.
 COMPUTING = (
@@ -178,7 +193,13 @@ def user_for(files: Iterable[Path]) -> int:
     return closed[0].st_uid if closed else NOBODY
 
 
-def renounce(user: int, calls: str, limits: Mapping[int, int], kept: Iterable[int] = ()) -> None:
+def renounce(
+    user: int,
+    calls: str,
+    limits: Mapping[int, int],
+    kept: Iterable[int] = (),
+    may_create: Callable[[int, int], bool] | None = None,
+) -> None:
     """Give up everything but these; there is no way back.
 
     Args:
@@ -186,13 +207,19 @@ def renounce(user: int, calls: str, limits: Mapping[int, int], kept: Iterable[in
         calls: names of system calls, with a space between two.
         limits: in the units of setrlimit(2), by the kernel's number.
         kept: capabilities that stay; with them a thread can be made, and without none.
+        may_create: is asked in a thread before the kernel makes a BPF map, with address and
+            length of what it is given; where the kernel cannot have it asked, it never is.
 
     Raises:
         LabError: where the library that writes the filter is missing.
         OSError: with the kernel's error number.
     """
     kept = list(kept)
-    filtered = _filter(calls.split(), threads=bool(kept))
+    library = _seccomp()
+    names = calls.split()
+    plain = _filter(library, names, threads=bool(kept))
+    # Prepared as well, since there is no making it once the first has been tried.
+    asking = _filter(library, names, threads=True, asking=True) if may_create else None
     os.setgroups([])
     _libc.prctl(PR_SET_KEEPCAPS, int(bool(kept)), 0, 0, 0)
     capability = 0
@@ -210,12 +237,43 @@ def renounce(user: int, calls: str, limits: Mapping[int, int], kept: Iterable[in
     # Forgotten by the change of user, so set once more: prctl(2).
     _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if failed := filtered():
+    if may_create and asking and library.seccomp_load(asking) == 0:
+        arguments = library.seccomp_notify_fd(ctypes.c_void_p(asking)), may_create
+        try:
+            threading.Thread(target=_answer, args=arguments, daemon=True).start()
+        except RuntimeError as error:  # no room for one
+            raise OSError(errno.EAGAIN, str(error)) from None
+    elif failed := library.seccomp_load(plain):
         raise OSError(-failed, f"seccomp_load: {os.strerror(-failed)}")
 
 
-def _filter(names: Iterable[str], threads: bool) -> Callable[[], int]:
-    """What puts the filter in force; it is made before that, as the making needs other calls."""
+def _answer(listener: int, may_create: Callable[[int, int], bool]) -> None:
+    """Say of each BPF map whether the kernel is to make it, as long as this process lives.
+
+    This thread can do no more than the others. Whoever asks is one of them, within libbcc or
+    libbpf, for which it has let go of Python's lock. So there is nothing to hand to the parent, and
+    no other process's memory to read, for which a container would need CAP_SYS_PTRACE. What was
+    looked at could be changed before the kernel reads it, but here runs no code of the stranger's:
+    clang and BPF's libraries alone, which write it on their stack and wait.
+    """
+    try:
+        while True:
+            asked = bytearray(CALL.size)
+            # Who asked may have been ended, or been called away by a signal: it asks again.
+            with contextlib.suppress(FileNotFoundError, InterruptedError):
+                fcntl.ioctl(listener, RECEIVE, asked)
+                number, *_, address, size, _, _, _ = CALL.unpack(asked)
+                if may_create(address, size):
+                    reply = REPLY.pack(number, 0, 0, CONTINUE)
+                else:
+                    reply = REPLY.pack(number, 0, -errno.ENOMEM, 0)
+                fcntl.ioctl(listener, SEND, reply)
+    finally:
+        os.close(listener)  # whoever waits, or asks from now on, is told ENOSYS
+
+
+def _seccomp() -> Any:
+    """The library that writes filters."""
     try:
         library = ctypes.CDLL("libseccomp.so.2")
     except OSError:
@@ -224,17 +282,38 @@ def _filter(names: Iterable[str], threads: bool) -> Callable[[], int]:
             f"type: {install('libseccomp2')}"
         ) from None
     library.seccomp_init.restype = ctypes.c_void_p
+    library.seccomp_load.argtypes = [ctypes.c_void_p]
     library.seccomp_rule_add_array.argtypes = [
         *(ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p),
     ]
+    return library
+
+
+def _filter(library: Any, names: list[str], threads: bool, asking: bool = False) -> int | None:
+    """A filter; it is made before anything is in force, as the making needs other calls.
+
+    Returns:
+        where it is; None where this kernel or its library, before 2.5, cannot ask.
+    """
     rules = library.seccomp_init(ctypes.c_uint32(REFUSED))
     thread = _Comparison(0, MASKED_EQUAL, CLONE_THREAD, CLONE_THREAD)
     # The C library takes clone for a clone3 that is not there; only clone's flags can be seen.
-    wanted = [(name, ALLOWED, None) for name in names] + [("clone3", UNKNOWN, None)]
-    for name, action, comparison in wanted + [("clone", ALLOWED, thread)] * threads:
+    wanted: list[tuple[str, int, _Comparison | None]] = [("clone3", UNKNOWN, None)]
+    wanted += [(name, ALLOWED, None) for name in names if not (asking and name == "bpf")]
+    wanted += [("clone", ALLOWED, thread)] * threads
+    if asking:
+        wanted += [
+            ("bpf", ASKED, _Comparison(0, EQUAL, BPF_MAP_CREATE)),
+            ("bpf", ALLOWED, _Comparison(0, DIFFERS, BPF_MAP_CREATE)),
+            ("ioctl", ALLOWED, _Comparison(1, MASKED_EQUAL, 0xFFFFFFFF, RECEIVE)),
+            ("ioctl", ALLOWED, _Comparison(1, MASKED_EQUAL, 0xFFFFFFFF, SEND)),
+        ]
+    for name, action, comparison in wanted:
         number = library.seccomp_syscall_resolve_name(name.encode())
         if number >= 0:  # else this machine, or this library, knows none of this name
             compared = ctypes.byref(comparison) if comparison else None
             count = int(comparison is not None)
-            library.seccomp_rule_add_array(rules, action, number, count, compared)
-    return lambda: int(library.seccomp_load(ctypes.c_void_p(rules)))
+            failed = library.seccomp_rule_add_array(rules, action, number, count, compared)
+            if failed and action == ASKED:
+                return None
+    return int(rules)

@@ -31,9 +31,11 @@ from ..explaining.unwritten import KEY, VALUE, Unwritten, unwritten
 from ..libbpf.library import lib
 from ..libbpf.maps import MapTypes, types_of
 from ..libbpf.programs import PROG_TYPE_XDP, function_names, helpers_of, refusal_of, with_maps
+from ..maps import limits
 from ..maps.plan import MapPlan
 from ..maps.values import type_of
 from ..network.session import current
+from .guard import Guard
 from .outcome import Built, Compiled, Verified
 from .waiting import saying, why_long
 
@@ -89,7 +91,7 @@ class Compilation:
         """Wait for clang.
 
         Raises:
-            LabError: when it takes longer than a minute.
+            LabError: when it takes longer than a minute, or its maps are too large.
         """
         try:
             message = self._listen(COMPILING, why_long(self._function, self._text))
@@ -101,6 +103,8 @@ class Compilation:
         if message is None:
             return Compiled(self._child.printed(), None, ended=True)
         found = json.loads(message.text)
+        if found.pop("is_ours", False):
+            raise LabError(found["trouble"])
         return Compiled(message.printed, **found)
 
     def _listen(self, seconds: float, words: str) -> Message | None:
@@ -144,10 +148,11 @@ def _work(parent: Parent, text: str, function: str, kind: int, own: Sequence[str
     """In the child: compile, then load."""
     name_headers()
     try:
+        guard = Guard(one.name for one in limits.declared(text))
         if (
             kind == PROG_TYPE_XDP
         ):  # the lab's own tracepoint is described in a file of the machine's
-            _renounce([Path(one) for one in own])
+            _renounce([Path(one) for one in own], guard)
     except (LabError, OSError) as error:
         parent.tell(json.dumps({"functions": None, "trouble": str(error)}))
         return
@@ -155,7 +160,8 @@ def _work(parent: Parent, text: str, function: str, kind: int, own: Sequence[str
     try:
         bpf = _Quiet(text=text.encode(), cflags=flags, debug=TELL_ALL)
     except Exception as error:  # BCC raises nothing more particular
-        parent.tell(json.dumps({"functions": None, "trouble": str(error)}))
+        told = {"functions": None, "trouble": str(guard.refused or error)}
+        parent.tell(json.dumps(told | {"is_ours": bool(guard.refused)}))
         return
     functions = function_names(bpf.module)
     name = function.encode()
@@ -218,11 +224,12 @@ def _event(bpf: BPF, name: str) -> Any:
         return None
 
 
-def _renounce(named: Sequence[Path]) -> None:
+def _renounce(named: Sequence[Path], guard: Guard) -> None:
     """Keep BPF alone, and headers: clang reads what a stranger may have written.
 
     Args:
         named: other headers that may be read, with those beside them.
+        guard: is asked about maps.
     """
     modules = Path("/lib/modules", os.uname().release)
     prepared = Path(os.environ.get("BCC_KERNEL_SOURCE", HEADERS))
@@ -233,14 +240,14 @@ def _renounce(named: Sequence[Path]) -> None:
     cpus = Path("/sys/devices/system/cpu")  # BCC makes a ring for each one
     shown = [*jail.system(), SOURCES, prepared, cpus, *kernels, *beside]
     jail.see_only(shown, kept=Path("/sys/fs/bpf"))
-    limits = {
+    bounds = {
         resource.RLIMIT_AS: pages * resource.getpagesize() + MEMORY,
         resource.RLIMIT_CPU: int(COMPILING + PATIENCE),
         resource.RLIMIT_FSIZE: MOST_BYTES,
         resource.RLIMIT_CORE: 0,
     }
     kept = (jail.CAP_BPF, jail.CAP_PERFMON, jail.CAP_NET_ADMIN)
-    jail.renounce(user, jail.COMPILING, limits, kept)
+    jail.renounce(user, jail.COMPILING, bounds, kept, guard.may_create)
 
 
 def _plan(module: int, number: int) -> MapPlan:

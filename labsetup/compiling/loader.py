@@ -29,6 +29,7 @@ from ..network.session import current
 from .bcc import PATIENCE, Whose
 from .btf import Btf, lines
 from .elf import Elf
+from .guard import Guard
 from .object import Object, ObjectMap, ObjectProgram
 from .outcome import Code, Variable
 from .turns import loops_of, too_long
@@ -66,8 +67,8 @@ def _work(parent: Parent, source: int, function: str, constants: Mapping[str, An
     """In the child: open, tell what is there, load."""
     undefined: list[str] = []
     try:
-        limits.memory()  # which is read where it can still be seen
-        _renounce()
+        guard = Guard()
+        _renounce(guard)
         with os.fdopen(source, "rb") as given:
             data = given.read()
         file = Elf(data)
@@ -104,6 +105,7 @@ def _work(parent: Parent, source: int, function: str, constants: Mapping[str, An
         _set(constants, maps, types, file)
         opened.load()
     except (LabError, OSError) as error:
+        error = guard.refused or error
         is_ours = isinstance(error, LabError)
         pinned = {one.name: one.pinned for one in maps if one.pinned}
         parent.tell(json.dumps({"trouble": str(error), "is_ours": is_ours, "pinned": pinned}))
@@ -207,8 +209,12 @@ def _unwritten(
             yield replace(one, file=place, parts=layout)
 
 
-def _renounce() -> None:
-    """Keep BPF alone: libbpf reads what was made from what a stranger may have written."""
+def _renounce(guard: Guard) -> None:
+    """Keep BPF alone: libbpf reads what was made from what a stranger may have written.
+
+    Args:
+        guard: is asked about maps.
+    """
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     shown = [*jail.system(), Path("/sys/devices/system/cpu"), Path("/sys/kernel/btf")]
     jail.see_only(shown, kept=Path("/sys/fs/bpf"))
@@ -219,4 +225,4 @@ def _renounce() -> None:
         resource.RLIMIT_CORE: 0,
     }
     kept = (jail.CAP_BPF, jail.CAP_PERFMON, jail.CAP_NET_ADMIN)
-    jail.renounce(jail.NOBODY, jail.LOADING, bounds, kept)
+    jail.renounce(jail.NOBODY, jail.LOADING, bounds, kept, guard.may_create)

@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -229,6 +230,7 @@ class Elements:
             key, following = following, key
 
 
+@cache
 def possible_cpus() -> int:
     """How many CPUs the kernel keeps a copy for: those that may yet be plugged in, too."""
     last = Path("/sys/devices/system/cpu/possible").read_text().strip().rpartition(",")[2]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..libbpf.maps import MapTypes
 
 # enum bpf_map_type, linux/bpf.h
-HASH, ARRAY, PROG_ARRAY, PERF_ARRAY, PERCPU_HASH, PERCPU_ARRAY = range(1, 7)
+HASH, ARRAY, PROG_ARRAY, PERF_ARRAY, PERCPU_HASH, PERCPU_ARRAY, STACK_TRACE = range(1, 8)
 LRU_HASH, LRU_PERCPU_HASH, LPM_TRIE, ARRAY_OF_MAPS, HASH_OF_MAPS, DEVMAP = range(9, 15)
 CPUMAP, XSKMAP, QUEUE, STACK, RINGBUF = 16, 17, 22, 23, 27
 
@@ -55,7 +55,7 @@ KINDS = {
     PERF_ARRAY: Kind("an array of perf rings", _GONE),
     PERCPU_HASH: Kind("a per-CPU hash", reads=True),
     PERCPU_ARRAY: Kind("a per-CPU array", reads=True),
-    7: Kind("a map of stack traces", _ELSEWHERE),
+    STACK_TRACE: Kind("a map of stack traces", _ELSEWHERE),
     8: Kind("an array of cgroups", _ELSEWHERE),
     LRU_HASH: Kind("an LRU hash", reads=True),
     LRU_PERCPU_HASH: Kind("a per-CPU LRU hash", reads=True),
