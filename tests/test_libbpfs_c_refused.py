@@ -10,6 +10,7 @@ from support.libbpfs_c import COUNTS, HEAD, PING, TAIL, of
 
 from labsetup import LabError, Program
 from labsetup.compiling.bcc import Whose
+from labsetup.compiling.loader import Loader
 from labsetup.network.session import current
 from labsetup.programs.build import BuildError, VerifierError
 
@@ -174,3 +175,12 @@ def test_a_function_of_the_c_library_is_told_at_its_line(name):
     ) as it:
         Program("it", "#include <string.h>\n" + HEAD + body + TAIL)
     assert "compare or copy one by one" in str(it.value)
+
+
+def test_what_libbpf_does_not_end_with_is_told(monkeypatch):
+    def late(seconds: float) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(Loader, "give", lambda self, data: setattr(self.child, "listen", late))
+    with pytest.raises(LabError, match="libbpf was stopped after .* over the object file of it;"):
+        Program("it", HEAD + 'SEC("xdp") int it(struct xdp_md *ctx) { return XDP_PASS; }\n' + TAIL)

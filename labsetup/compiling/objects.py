@@ -46,7 +46,7 @@ class ObjectCompilation:
         """Wait for clang.
 
         Raises:
-            LabError: when it takes longer than a minute.
+            LabError: when it takes longer than a minute, or libbpf too long over what it made.
         """
         try:
             if not self._clang.has_ended(SILENCE):
@@ -61,7 +61,13 @@ class ObjectCompilation:
         if ended or not self._data:
             return Compiled(told, None, ended=ended)
         self._loader.give(self._data)
-        message = self._child.listen(PATIENCE)
+        try:
+            message = self._child.listen(PATIENCE)
+        except TimeoutError:
+            raise LabError(
+                f"libbpf was stopped after {PATIENCE:g} s over the object file of "
+                f"{self._function}; make the program smaller"
+            ) from None
         if message is None:
             return Compiled(told, None, trouble=self._child.printed() or "libbpf's process ended")
         found = json.loads(message.text)
