@@ -182,5 +182,5 @@ def test_what_libbpf_does_not_end_with_is_told(monkeypatch):
         raise TimeoutError
 
     monkeypatch.setattr(Loader, "give", lambda self, data: setattr(self.child, "listen", late))
-    with pytest.raises(LabError, match="libbpf was stopped after .* over the object file of it;"):
+    with pytest.raises(LabError, match=r"libbpf was stopped after .* over the object file of it;"):
         Program("it", HEAD + 'SEC("xdp") int it(struct xdp_md *ctx) { return XDP_PASS; }\n' + TAIL)
