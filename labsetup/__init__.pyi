@@ -76,10 +76,10 @@ from .rivals.ipvs import IpvsSource as IpvsSource
 from .rivals.latency import detours as detours
 from .rivals.latency import latency as latency
 from .rivals.nat import XdpNat as XdpNat
+from .rivals.proxy import HAProxy as HAProxy
 from .rivals.replies import replies as replies
 from .rivals.requests import requests as requests
 from .rivals.ways import Direct as Direct
-from .rivals.ways import HAProxy as HAProxy
 from .rivals.ways import NftDnat as NftDnat
 from .rivals.ways import NftIngress as NftIngress
 from .rivals.ways import NftMasquerade as NftMasquerade

@@ -127,6 +127,24 @@ def test_a_kernel_without_ipvs_says_so(five):
         assert way.missing in repr(found)
 
 
+@pytest.mark.parametrize("kind", [Direct, Xdp, XdpNat, NftDnat, HAProxy])
+def test_a_way_is_told_who_serves_within_its_block(five, kind):
+    way = kind(five)
+    outside = rf"is in force within its block: with {kind.__name__}\(net\) as way:"
+    with pytest.raises(LabError, match=outside):
+        way.use("s1")
+    if way.missing:
+        pytest.skip(way.missing)
+    with way:
+        with pytest.raises(LabError, match="there is no server 's9'; there are: s1, s2, s3"):
+            way.use("s1", "s9")
+        with pytest.raises(LabError, match="name a server at least; there are: s1"):
+            way.use()
+        way.use("s2")
+    with pytest.raises(LabError, match=outside):
+        way.use("s1")
+
+
 def test_a_tool_that_is_missing(five, monkeypatch):
     monkeypatch.setattr("labsetup.network.namespace.shutil.which", lambda command: None)
     assert "apt-get install nftables" in NftDnat(five).missing

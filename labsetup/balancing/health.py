@@ -231,9 +231,12 @@ class HealthChecks:
         begun = time.monotonic()
         while (found := self._found()) != set(ill):
             if time.monotonic() > begun + timeout:
+                known = (
+                    f"{', '.join(sorted(found)) or 'nobody'} {'are' if len(found) > 1 else 'is'}"
+                )
                 raise LabError(
-                    f"after {timeout:g} s {', '.join(sorted(found)) or 'nobody'} is known to be "
-                    f"ill, and not {', '.join(ill) or 'nobody'}"
+                    f"after {timeout:g} s {known} known to be ill, and not "
+                    f"{', '.join(ill) or 'nobody'}"
                 )
             time.sleep(0.01)  # polls: the loop's thread goes its own way
         return time.monotonic() - begun

@@ -17,11 +17,11 @@ from ..plots.style import SERIES
 from .flood import Flood
 from .ipvs import IpvsMaglev, IpvsSource
 from .nat import XdpNat
+from .proxy import HAProxy
 from .requests import CLIENTS, idle, requests_of, serving
 from .ways import (
     PORT,
     Direct,
-    HAProxy,
     NftDnat,
     NftIngress,
     NftMasquerade,

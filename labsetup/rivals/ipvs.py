@@ -89,7 +89,7 @@ class IpvsMaglev(Way):
                 Path("/proc/sys/net/ipv4/vs", name).write_text(f"{value}")
                 self.commands.append(f"ip netns exec lb sysctl -w net.ipv4.vs.{name}={value}")
 
-    def use(self, *servers: str) -> None:
+    def _use(self, *servers: str) -> None:
         """A server that leaves has weight 0: it keeps the connections that it has."""
         for name in self.net.vip_hosts:
             weight, verb = int(name in servers), "set" if name in self._weights else "add"

@@ -1,7 +1,7 @@
 """What one would use at lb: our XDP program, and what the distribution has instead.
 
 Each way is in force while its block runs, remembers the commands that it took, and leaves nothing.
-Sources: nft(8), HAProxy's configuration.txt, Documentation/networking/ip-sysctl.rst.
+Sources: nft(8), Documentation/networking/ip-sysctl.rst.
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ from __future__ import annotations
 import secrets
 import socket
 import struct
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from ..arguments import checked, whole
+from ..arguments import checked, shown, whole
 from ..balancing.balancer import Balancer
 from ..balancing.hashing import owners
 from ..errors import LabError
 from ..network import sandbox
 from ..network.host import Host
 from ..network.network import Network
-from ..network.process import Background
 from ..programs.program import Program
 from ..tools import installation
 
@@ -29,17 +27,6 @@ PORT = 80
 SEED = 0x5EED  # of nft's hash: the same flows have the same servers after a restart
 
 FOLDER = Path("/run/xdp-lab")
-CONFIGURATION = """\
-defaults
-    mode tcp
-    timeout connect 2s
-    timeout client 1m
-    timeout server 1m
-listen vip
-    bind {vip}:{port}
-    balance roundrobin
-{servers}"""
-
 # linux/netlink.h, nfnetlink.h, nfnetlink_conntrack.h
 NETLINK_NETFILTER, NLM_F_REQUEST, NLM_F_ACK = 12, 1, 4
 CTNETLINK_DELETE = 1 << 8 | 2
@@ -69,6 +56,7 @@ class Way:
         self.vip = net.vip.split("/")[0]
         self.commands: list[str] = []
         self._undo: list[Callable[[], object]] = []
+        self._in_force = False
 
     @property
     def missing(self) -> str:
@@ -78,8 +66,27 @@ class Way:
         return f"{self.tool} is not installed; type: {installation(self.tool)}"
 
     def use(self, *servers: str) -> None:
-        """From now on give new connections to these servers."""
+        """From now on give new connections to these servers.
+
+        Raises:
+            LabError: outside of its block, without a server, and for one that is none.
+        """
+        self._must_be_in_force()
+        unknown = [name for name in servers if name not in self.net.vip_hosts]
+        if unknown or not servers:
+            which = (
+                f"there is no server {shown(unknown[0])}" if unknown else "name a server at least"
+            )
+            raise LabError(f"{which}; there are: {', '.join(self.net.vip_hosts)}")
+        self._use(*servers)
+
+    def _use(self, *servers: str) -> None:
         raise NotImplementedError
+
+    def _must_be_in_force(self) -> None:
+        if not self._in_force:
+            kind = type(self).__name__
+            raise LabError(f"{self.name} is in force within its block: with {kind}(net) as way:")
 
     def lose_state(self) -> None:
         """What a crash does: forget all but the configuration."""
@@ -99,6 +106,7 @@ class Way:
         self.commands = []
         try:
             self._begin()
+            self._in_force = True
             self.use(*self.net.vip_hosts)
         except BaseException:
             self.__exit__()
@@ -106,6 +114,7 @@ class Way:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._in_force = False
         while self._undo:
             self._undo.pop()()
 
@@ -128,7 +137,7 @@ class Direct(Way):
 
     name, forwards = "direct", False
 
-    def use(self, *servers: str) -> None:
+    def _use(self, *servers: str) -> None:
         self._run(
             self.net.client,
             f"ip route replace {self.vip} via {self._address(servers[0])}",
@@ -165,7 +174,7 @@ class Xdp(Way):
         self._undo.append(self._detach)
         self.commands.append(self._typed())
 
-    def use(self, *servers: str) -> None:
+    def _use(self, *servers: str) -> None:
         assert self._balancer
         self._balancer.use(*servers)
 
@@ -173,6 +182,7 @@ class Xdp(Way):
         self._program.detach()
 
     def lose_state(self) -> None:
+        self._must_be_in_force()
         assert self._balancer
         self._program = self._load(self._program.name)  # with maps of its own
         self._balancer = Balancer(self.net, self._program, self._key, self._balancer.servers)
@@ -211,7 +221,7 @@ class NftIngress(Way):
         self._undo.append(lambda: self.net.lb.run("nft delete table netdev balancer"))
         self._run(self.net.lb, "nft add table netdev balancer")
 
-    def use(self, *servers: str) -> None:
+    def _use(self, *servers: str) -> None:
         lb = self.net.lb.eth0
         macs = [self.net.hosts[name].first.mac for name in servers]
         if self._rows:
@@ -262,7 +272,7 @@ class NftDnat(Way):
         self.commands.append(f"ip netns exec lb sysctl -w {name}={value}")
         self._undo.append(lambda: write(before))
 
-    def use(self, *servers: str) -> None:
+    def _use(self, *servers: str) -> None:
         addresses = [self._address(name) for name in servers]
         rules = f"""delete table ip balancer
 table ip balancer {{
@@ -298,51 +308,6 @@ class NftMasquerade(NftDnat):
         type nat hook postrouting priority srcnat
         ct status dnat masquerade
     }"""
-
-
-class HAProxy(Way):
-    """A proxy: it ends each connection and opens another to a server, byte by byte between."""
-
-    name, tool, forwards = "HAProxy", "haproxy", False
-
-    def _begin(self) -> None:
-        sandbox.private_folder(FOLDER)
-        self._running: list[Background] = []
-        self._undo.append(self._end)
-
-    def use(self, *servers: str) -> None:
-        """Start a new one, to which the old one hands the port; it keeps what it has open."""
-        path = FOLDER / f"haproxy{len(self._running)}.cfg"
-        text = CONFIGURATION.format(
-            vip=self.vip,
-            port=PORT,
-            servers="".join(f"    server {s} {self._address(s)}:{PORT}\n" for s in servers),
-        )
-        path.write_text(text)
-        self.commands.append(f"cat >{path} <<END\n{text}END")
-        self._command = ["haproxy", "-db", "-f", f"{path}"]
-        old = [one for one in self._running if one.running][-1:]
-        self._start([f"-sf {one.pid}" for one in old])
-        for one in old:
-            one.wait_for("stopped")
-
-    def _start(self, options: Sequence[str] = ()) -> None:
-        new = self.net.lb.start([*self._command, *" ".join(options).split()])
-        self._running.append(new)
-        self.commands.append(new.command)
-        limit = time.monotonic() + 5
-        while f":{PORT}" not in self.net.lb.run(f"ss -Htln sport = {PORT}").output:
-            if time.monotonic() > limit or not new.running:
-                raise LabError(f"HAProxy does not listen: {new!r}")
-
-    def lose_state(self) -> None:
-        for one in self._running:
-            one.kill()
-        self._start()
-
-    def _end(self) -> None:
-        for one in self._running:
-            one.stop(quiet=0)
 
 
 def _places(values: list[str]) -> str:
