@@ -6,6 +6,7 @@ import gzip
 import json
 import lzma
 import os
+import signal
 import struct
 import subprocess
 import time
@@ -287,6 +288,25 @@ def test_rows_come_as_they_are_made(tmp_path, more):
         assert seen.count("XDP_DROP") == 100
         running.stdout.read()
     assert running.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_half_a_file_is_not_left(tmp_path, number):
+    pipe, out = tmp_path / "pipe", tmp_path / "out.pcap"
+    os.mkfifo(pipe)
+    command = [LAB, "packet", "drop_icmp", "--pcap", pipe, "--out", out]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPO) as running,
+        pipe.open("wb", buffering=0) as feed,
+    ):
+        feed.write(pcap([PING] * 400))
+        assert running.stdout is not None
+        assert "XDP_DROP" in running.stdout.readline()
+        assert out.exists()
+        running.send_signal(number)
+        running.stdout.read()
+        running.wait()
+    assert running.returncode == 128 + number and not out.exists()
 
 
 PACKETS = [

@@ -283,6 +283,10 @@ def writing(out: Path | None, source: Path) -> Iterator[Callable[[bytes, Capture
             yield write
     except OSError as error:
         raise LabError(f"{out} cannot be written: {error.strerror}") from None
+    except KeyboardInterrupt:  # or another signal that ends it: half a file is none
+        if out.is_file():
+            out.unlink()
+        raise
 
 
 def at(kept: list[T], index: int, what: Sequence[T]) -> T:
