@@ -102,11 +102,9 @@ def where(net: Network, packets: list[bytes]) -> list[str]:
     for one in packets:
         with capture(*(net.hosts[name].eth0 for name in ALL)) as seen:
             send(net.client.eth0, one)
-        ours = [
-            s for s in seen if not s.sent and s.packet.dst == s.interface.mac and IP in s.packet
-        ]
-        # Behind a SYN may come the reset with which the client answers what it did not ask for.
-        found.append(next(s.interface.host.name for s in ours if s.packet[IP].dst == VIP))
+        # The client answers with a reset what it did not ask for, if need be beside the next SYN.
+        ours = [s for s in seen if not s.sent and s.packet.original[14:] == one[14:]]
+        found.append(next(s.interface.host.name for s in ours if s.packet.dst == s.interface.mac))
     return found
 
 

@@ -11,6 +11,7 @@ import builtins
 import re
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -51,6 +52,8 @@ def packed(value: Any, deep: int = 0) -> Any:
     """A value as JSON has it."""
     if value is None or type(value) in (bool, int, float, str):
         return value
+    if type(value) is Decimal and not value.is_snan():
+        return float(value)  # with which checks compare it; one may have billions of digits
     if deep < DEEPEST:
         for tell in (_of_python, _of_numpy, _of_the_lab):
             if told := tell(value, deep + 1):
