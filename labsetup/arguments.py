@@ -42,7 +42,7 @@ LISTS = {
     "str": 'a list such as ["s1", "s2"]',
     "int": "a list of whole numbers",
     "float": "a list of numbers",
-    "type[Way]": "a list of ways such as [Xdp, HAProxy]",
+    "Way": "a list of ways such as [Xdp, HAProxy]",
 }
 SHORT = 60  # characters of a value in a sentence
 
@@ -141,17 +141,12 @@ def _told_by_type(kind: type) -> bool:
     return not by_value and not hasattr(kind, "__index__")
 
 
-def _is_way(kind: Any) -> bool:
-    """Whether it is a class of labsetup/rivals/, as compare() takes them."""
-    return [getattr(one, "__name__", "") for one in typing.get_args(kind)] == ["Way"]
-
-
 def _words(kind: Any) -> str:
     origin, of = typing.get_origin(kind) or kind, typing.get_args(kind)
     name = getattr(origin, "__name__", str(origin))
     if isinstance(origin, type) and issubclass(origin, Iterable) and len(of) == 1:
-        name = "type[Way]" if _is_way(of[0]) else getattr(of[0], "__name__", "")
-        return LISTS.get(name, "a list of them")
+        each = typing.get_args(of[0])[0] if typing.get_origin(of[0]) is type else of[0]
+        return LISTS.get(getattr(each, "__name__", ""), "a list of them")
     return WORDS.get(name, f"a {name}")
 
 

@@ -46,9 +46,14 @@ def net():
         (lambda net: Peers(net, "lb_memory"), 'as in Balancer(net, "lb_memory")'),
         (lambda net: Balancer(net, "to_owner"), 'as in Peers(net, "to_owner")'),
         (lambda net: Balancer(net, Program("second_chance")), 'as in Peers(net, "second_chance")'),
+        (lambda net: Balancer(net, "lb_nat"), "with XdpNat(net): Connections(net, 100)"),
+        (lambda net: Peers(net, "lb_nat"), "with XdpNat(net): Connections(net, 100)"),
+        (lambda net: Balancer(net, "neighbours"), "as in Neighbours(net)"),
+        (lambda net: Balancer(net, Program("neighbours")), "as in Neighbours(net)"),
+        (lambda net: Peers(net, "neighbours"), "as in Neighbours(net)"),
     ],
 )
-def test_a_program_at_the_wrong_place_is_refused(net, wrong, words):
+def test_a_program_that_is_told_otherwise_is_refused(net, wrong, words):
     with pytest.raises(LabError, match=re.escape(words)):
         wrong(net)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,7 +13,6 @@ from labsetup import (
     LabError,
     Neighbours,
     Peers,
-    Program,
     Site,
     XdpNat,
     balanced,
@@ -43,23 +42,6 @@ def routed() -> Iterator[Network]:
     ecmp(network)
     yield network
     network.close()
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        (lambda net: Balancer(net, "lb_nat"), "with XdpNat(net): Connections(net, 100)"),
-        (lambda net: Peers(net, "lb_nat"), "with XdpNat(net): Connections(net, 100)"),
-        (lambda net: Balancer(net, "neighbours"), "as in Neighbours(net)"),
-        (lambda net: Balancer(net, Program("neighbours")), "as in Neighbours(net)"),
-        (lambda net: Peers(net, "neighbours"), "as in Neighbours(net)"),
-    ],
-)
-def test_a_program_that_wants_to_be_told_more(
-    behind: Network, wrong: Callable[[Network], object], words: str
-) -> None:
-    with pytest.raises(LabError, match=re.escape(words)):
-        wrong(behind)
 
 
 def test_nat_is_told_all_and_says_how(behind: Network) -> None:

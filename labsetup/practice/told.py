@@ -33,20 +33,22 @@ def _told(
     tb_offset: int | None = None,
 ) -> None:
     """Show the sentence, if there is one; the error itself has it too, for `lab run`."""
-    if isinstance(error, INTERRUPTED):
-        sentence = str(error) or "this cell was interrupted; run it again, or go on with another"
-    elif isinstance(error, AssertionError):
-        sentence = assertions.in_words(error, trace, shell)
-    elif isinstance(error, NameError):
-        sentence = from_before(error, shell) or slips.in_words(error, trace, shell)
-    elif sentence := mistaken.in_words(error, trace):
-        pass
-    elif sentence := _of_packets(error, trace):  # as a slip of the lab's own words is told
+    if sentence := _of_packets(error, trace):  # as a slip of the lab's own words is told
         kind, error = LabError, LabError(sentence).with_traceback(trace)
-    if sentence and not isinstance(error, LabError):
+    elif sentence := _sentence(shell, error, trace):
         error.args = (sentence,)
         error.__dict__["_render_traceback_"] = partial(_lines, error)
     shell.showtraceback((kind, error, trace))
+
+
+def _sentence(shell: InteractiveShell, error: BaseException, trace: TracebackType) -> str:
+    if isinstance(error, INTERRUPTED):
+        return str(error) or "this cell was interrupted; run it again, or go on with another"
+    if isinstance(error, AssertionError):
+        return assertions.in_words(error, trace, shell)
+    if isinstance(error, NameError):
+        return from_before(error, shell) or slips.in_words(error, trace, shell)
+    return "" if isinstance(error, LabError) else mistaken.in_words(error, trace)
 
 
 def _lines(error: BaseException) -> list[str]:
